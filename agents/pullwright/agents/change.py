@@ -1,0 +1,87 @@
+"""What comes out of a run: a commit on a branch, the evidence for it, and a pull request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepositoryRef:
+    """A repository, wherever it is."""
+
+    url: str
+    """What git fetches from: an https URL without credentials, or an absolute path."""
+    host: str = ""
+    """Host name of the code host (with port, if it has one); empty for a local repository."""
+    owner: str = ""
+    name: str = ""
+
+    @property
+    def slug(self) -> str:
+        """``owner/name``, or the last part of a local path."""
+        return f"{self.owner}/{self.name}" if self.owner else self.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileStat:
+    """Lines added and removed in one file; None for a binary file."""
+
+    path: str
+    added: int | None
+    removed: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A commit that exists in our mirror and nowhere else yet."""
+
+    repository: RepositoryRef
+    base_ref: str
+    base_sha: str
+    head_sha: str
+    branch: str
+    title: str
+    files: tuple[FileStat, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckResult:
+    """One check command, run once in a fresh container."""
+
+    command: str
+    exit_code: int | None
+    """None when the command was stopped at its time limit."""
+    seconds: float
+    output: str
+    """Head and tail, as a person would see it."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether the command exited with 0."""
+        return self.exit_code == 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What fresh containers said about a change: on the base, and with the change."""
+
+    chosen_by: str
+    """``owner`` (settings or --check) or ``agent`` (named by the model when it finished)."""
+    before: tuple[CheckResult, ...] = ()
+    after: tuple[CheckResult, ...] = ()
+
+    @property
+    def verified(self) -> bool:
+        """Whether at least one check ran and all of them passed with the change."""
+        return bool(self.after) and all(result.passed for result in self.after)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PullRequest:
+    """A pull request on the code host."""
+
+    number: int
+    url: str
+    branch: str
+    state: str = "open"
+    draft: bool = True

@@ -1,0 +1,190 @@
+"""RunEvent: what happened in a run, in order. The journal is a list of these, and a run is a fold over them.
+
+Events are written once and never changed. Their ``type`` is ``domain.action``. ``to_data`` and ``from_data`` are exact
+inverses, so that a journal read on another host gives the same conversation byte for byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from typing import Any, ClassVar
+
+from pullwright.agents.budget import Usage
+from pullwright.agents.change import CheckResult, Evidence, FileStat
+from pullwright.agents.message import AssistantMessage, ToolCall, ToolResult
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted:
+    """The run has a base and a model; the first event of every attempt."""
+
+    type: ClassVar[str] = "run.started"
+    model: str
+    effort: str
+    base_ref: str
+    base_sha: str
+    system_prompt: str
+    """Frozen with the run, so that a newer release replays the same prefix."""
+    user_prompt: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelReplied:
+    """One assistant message, recorded before any of its calls runs."""
+
+    type: ClassVar[str] = "model.replied"
+    step: int
+    message: AssistantMessage
+    kind: str
+    usage: Usage
+    finish_reason: str = ""
+    first_token_seconds: float = 0.0
+    retries: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolFinished:
+    """The result of one call."""
+
+    type: ClassVar[str] = "tool.finished"
+    step: int
+    result: ToolResult
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserSaid:
+    """Words added to the conversation by us or by a person after the first prompt."""
+
+    type: ClassVar[str] = "user.said"
+    step: int
+    content: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanUpdated:
+    """The model's plan, whole, as (text, state) pairs; state is ``todo``, ``doing`` or ``done``."""
+
+    type: ClassVar[str] = "plan.updated"
+    step: int
+    items: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeCommitted:
+    """The workspace became a commit in the mirror."""
+
+    type: ClassVar[str] = "change.committed"
+    branch: str
+    head_sha: str
+    title: str
+    summary: str
+    files: tuple[FileStat, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeVerified:
+    """Fresh containers have said what they think of the change."""
+
+    type: ClassVar[str] = "change.verified"
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangePublished:
+    """The change reached people: as a pull request, or as a local branch and a patch file."""
+
+    type: ClassVar[str] = "change.published"
+    branch: str
+    pull_request_url: str = ""
+    patch_path: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFinished:
+    """The last event of a run."""
+
+    type: ClassVar[str] = "run.finished"
+    status: str
+    reason: str
+    usage: Usage
+    steps: int
+    patch_path: str = ""
+
+
+RunEvent = (
+    RunStarted
+    | ModelReplied
+    | ToolFinished
+    | UserSaid
+    | PlanUpdated
+    | ChangeCommitted
+    | ChangeVerified
+    | ChangePublished
+    | RunFinished
+)
+
+_CLASSES: Mapping[str, type[RunEvent]] = {
+    cls.type: cls
+    for cls in (
+        RunStarted,
+        ModelReplied,
+        ToolFinished,
+        UserSaid,
+        PlanUpdated,
+        ChangeCommitted,
+        ChangeVerified,
+        ChangePublished,
+        RunFinished,
+    )
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalEntry:
+    """An event with its place in the journal."""
+
+    task_id: str
+    seq: int
+    """Counts from 1 without gaps within a task."""
+    attempt: int
+    at: datetime
+    event: RunEvent
+
+
+def to_data(event: RunEvent) -> dict[str, Any]:
+    """Turn an event into JSON-ready data, without its type."""
+    return asdict(event)
+
+
+def from_data(type_: str, data: Mapping[str, Any]) -> RunEvent:
+    """Turn stored data back into the event it came from.
+
+    Raises:
+        ValueError: The type is not known to this release.
+    """
+    cls = _CLASSES.get(type_)
+    if cls is None:
+        raise ValueError(f"journal holds an event of unknown type {type_!r}; a newer release wrote it")
+    known = {field.name for field in fields(cls)}
+    return cls(**{key: _revive(key, value) for key, value in data.items() if key in known})
+
+
+def _revive(key: str, value: Any) -> Any:
+    match key, value:
+        case "message", {"tool_calls": calls}:
+            return AssistantMessage(**{**value, "tool_calls": tuple(ToolCall(**call) for call in calls)})
+        case "usage", dict():
+            return Usage(**value)
+        case "result", dict():
+            return ToolResult(**value)
+        case "items", list() | tuple():
+            return tuple((text, state) for text, state in value)
+        case "files", list() | tuple():
+            return tuple(FileStat(**item) for item in value)
+        case "evidence", dict():
+            before, after = (tuple(CheckResult(**item) for item in value[side]) for side in ("before", "after"))
+            return Evidence(chosen_by=value["chosen_by"], before=before, after=after)
+    return value

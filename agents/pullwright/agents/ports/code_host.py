@@ -1,0 +1,66 @@
+"""The role of a code host: issues in, pull requests out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from pullwright.agents.change import Change, PullRequest, RepositoryRef
+from pullwright.agents.message import Image
+from pullwright.agents.ports.mirror import Credential
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comment:
+    """One comment of an issue."""
+
+    author: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issue:
+    """An issue as the code host shows it; every text in it is untrusted."""
+
+    number: int
+    title: str
+    body: str
+    author: str
+    url: str
+    state: str = "open"
+    comments: tuple[Comment, ...] = ()
+    images: tuple[Image, ...] = ()
+
+
+class CodeHost(Protocol):
+    """GitHub, or something that speaks like it."""
+
+    async def default_branch(self, repository: RepositoryRef) -> str:
+        """Return the name of the default branch.
+
+        Raises:
+            NotFound, AuthFailed, RemoteUnavailable.
+        """
+        ...
+
+    async def get_issue(self, repository: RepositoryRef, number: int) -> Issue:
+        """Read an issue with its comments and images.
+
+        Raises:
+            NotFound: No such issue, or it can not be seen with this token.
+            AuthFailed, RemoteUnavailable.
+        """
+        ...
+
+    async def open_pull_request(self, change: Change, *, body: str) -> PullRequest:
+        """Open a draft pull request for a branch that was pushed; adopt the one that already exists for it.
+
+        Raises:
+            RemoteRejected: The host refused it.
+            NotFound, AuthFailed, RemoteUnavailable.
+        """
+        ...
+
+    def credential(self) -> Credential | None:
+        """Return what git needs to fetch and push, or None when there is no token."""
+        ...

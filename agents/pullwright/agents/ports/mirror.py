@@ -1,0 +1,75 @@
+"""The role of the bare mirror: the only place on the host where git writes anything of a task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from pullwright.agents.change import Change, RepositoryRef
+from pullwright.agents.ports.sandbox import Base
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credential:
+    """A token for git over HTTPS; handed to git by environment only."""
+
+    token: str = field(repr=False)
+    user: str = "x-access-token"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitMeta:
+    """Everything of a commit but its tree."""
+
+    branch: str
+    title: str
+    body: str = ""
+    author_name: str = "Pullwright"
+    author_email: str = "pullwright@localhost"
+
+
+class Mirror(Protocol):
+    """Bare copies of repositories. Never has a work tree, never runs anything that a repository brings."""
+
+    async def sync(self, repository: RepositoryRef, ref: str, credential: Credential | None) -> Base:
+        """Fetch the repository and resolve ``ref`` (empty: its default branch).
+
+        Raises:
+            AuthFailed: The host refused the credential.
+            NotFound: No such repository or ref.
+            ConfigError: The repository has no commit yet.
+            RemoteUnavailable: The host could not be reached.
+        """
+        ...
+
+    async def read_file(self, base: Base, path: str, *, limit: int) -> bytes | None:
+        """Return the first ``limit`` bytes of a regular file of the base commit, or None if there is none."""
+        ...
+
+    async def commit(self, repository: RepositoryRef, base: Base, patch: bytes, meta: CommitMeta) -> Change:
+        """Commit a patch on the base without a work tree and point ``refs/heads/<branch>`` at it.
+
+        Raises:
+            ChangeRefused: The patch does not apply, or policy forbids what it holds.
+            EmptyChange: The patch changes nothing.
+        """
+        ...
+
+    async def push(self, change: Change, credential: Credential | None) -> None:
+        """Push the branch. A branch that already holds exactly this commit is a success.
+
+        Raises:
+            AuthFailed: The host refused the credential.
+            PushRejected: The branch is protected, or holds other commits.
+            RemoteUnavailable: The host could not be reached.
+        """
+        ...
+
+    async def deliver(self, change: Change, checkout: Path) -> None:
+        """Create the branch in a person's own checkout, which is not switched to it.
+
+        Raises:
+            ChangeError: The checkout refused the branch.
+        """
+        ...

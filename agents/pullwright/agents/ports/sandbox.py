@@ -1,0 +1,166 @@
+"""The roles around untrusted code: a sandbox to act in, a workspace with the files, a verifier to believe."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from pullwright.agents.change import Evidence
+
+OUTPUT_LIMIT = 32_768
+"""Bytes of each output stream that are kept (head and tail) unless a caller asks for another number."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Base:
+    """A commit in a bare mirror on this host: where a workspace starts."""
+
+    mirror: Path
+    ref: str
+    sha: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """One captured stream: what was kept, and how much of the middle was not."""
+
+    head: bytes = b""
+    tail: bytes = b""
+    dropped: int = 0
+    """Bytes between head and tail that were not kept."""
+
+    @property
+    def text(self) -> str:
+        """Head and tail decoded, with a line in the middle that counts what is missing."""
+        head = self.head.decode("utf-8", "replace")
+        if not self.dropped:
+            return head + self.tail.decode("utf-8", "replace")
+        return f"{head}\n[… {self.dropped} bytes left out …]\n{self.tail.decode('utf-8', 'replace')}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecResult:
+    """How a command ended. A failing command is a result, not an error."""
+
+    exit_code: int | None
+    """None when the command was stopped at its time limit or by a signal."""
+    signal: int | None = None
+    timed_out: bool = False
+    stdout: Output = Output()
+    stderr: Output = Output()
+    seconds: float = 0.0
+    cwd: str = ""
+    """Where the shell was when it ended; the next command starts there."""
+
+
+class Sandbox(Protocol):
+    """A place to run commands. Commands of one sandbox run one after another."""
+
+    async def exec(
+        self, command: str, *, timeout: float, cwd: str | None = None, output_limit: int = OUTPUT_LIMIT
+    ) -> ExecResult:
+        """Run a shell command line and wait for it.
+
+        The working directory follows the last command, the environment does not. Standard input is empty. At ``timeout``
+        seconds, and on cancellation, every process that the command started is killed, ``setsid`` children included.
+
+        Raises:
+            SandboxGone: The container or its stream ended.
+            ProtocolViolation: The container's side broke the protocol.
+        """
+        ...
+
+    async def read_file(self, path: str, *, offset: int = 0, limit: int = 1 << 20) -> bytes:
+        """Read up to ``limit`` bytes from byte ``offset``. Relative paths start at the workspace.
+
+        Raises:
+            FileNotFoundError: Nothing is there.
+            IsADirectoryError: It is a directory.
+            PermissionError: The agent's user may not read it.
+            OSError: Anything else the file system said.
+            SandboxGone: The container or its stream ended.
+        """
+        ...
+
+    async def write_file(self, path: str, content: bytes) -> None:
+        """Write a file whole, making missing folders; the mode of an existing file is kept.
+
+        Raises:
+            IsADirectoryError: A directory is in the way.
+            PermissionError: The agent's user may not write there.
+            OSError: Anything else the file system said (no space, name too long).
+            SandboxGone: The container or its stream ended.
+        """
+        ...
+
+
+class Workspace(Protocol):
+    """One task's files on a clean base. Outlives the sandboxes that are opened on it."""
+
+    @property
+    def base(self) -> Base:
+        """The commit that the files started from."""
+        ...
+
+    def open_sandbox(self) -> AbstractAsyncContextManager[Sandbox]:
+        """Start a container on the files; at the end of the block all of its processes are gone.
+
+        At most one sandbox may be open at a time.
+
+        Raises:
+            SandboxUnavailable: The engine did not start a container.
+        """
+        ...
+
+    async def extract(self, *, limit: int) -> bytes:
+        """Return the difference to the base as a binary git patch, made in a throwaway container.
+
+        Must be called while no sandbox is open. Untracked files are in it, ignored ones are not.
+
+        Raises:
+            EmptyChange: Nothing differs.
+            PatchTooLarge: The patch has more than ``limit`` bytes.
+            SandboxUnavailable: The engine did not start the container.
+        """
+        ...
+
+    async def apply(self, patch: bytes) -> None:
+        """Bring a patch made by ``extract`` onto clean files, in a throwaway container.
+
+        Raises:
+            ChangeRefused: It does not apply.
+            SandboxUnavailable: The engine did not start the container.
+        """
+        ...
+
+
+class SandboxProvider(Protocol):
+    """Makes workspaces."""
+
+    def open(self, base: Base, *, task_id: str) -> AbstractAsyncContextManager[Workspace]:
+        """Lay out the base's files for one task; at the end of the block they are gone.
+
+        Cancellation inside the block removes everything before it is passed on.
+
+        Raises:
+            SandboxUnavailable: No engine answers.
+            ImageError: The sandbox image could not be built.
+        """
+        ...
+
+
+class Verifier(Protocol):
+    """Says whether a change is good, by fresh containers only."""
+
+    async def verify(
+        self, base: Base, patch: bytes, checks: tuple[str, ...], *, chosen_by: str, task_id: str
+    ) -> Evidence:
+        """Run each check on the clean base and on base + patch, each side in its own fresh container.
+
+        Raises:
+            ChangeRefused: The patch does not apply on the base.
+            SandboxUnavailable: The engine did not start a container.
+        """
+        ...
