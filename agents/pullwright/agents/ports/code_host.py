@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from pullwright.agents.change import Change, PullRequest, RepositoryRef
+from pullwright.agents.budget import Usage
+from pullwright.agents.change import Change, Evidence, PullRequest, RepositoryRef
 from pullwright.agents.message import Image
 from pullwright.agents.ports.mirror import Credential
 
@@ -30,6 +32,25 @@ class Issue:
     state: str = "open"
     comments: tuple[Comment, ...] = ()
     images: tuple[Image, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeReport:
+    """What a change says about itself to the people who review it."""
+
+    task_id: str
+    title: str
+    summary: str
+    """The model's words (Markdown)."""
+    evidence: Evidence
+    issue_number: int | None = None
+    model: str = ""
+    steps: int = 0
+    usage: Usage = Usage()
+
+
+DescribeChange = Callable[[ChangeReport], str]
+"""Renders a report as the text of a pull request."""
 
 
 class CodeHost(Protocol):

@@ -63,8 +63,9 @@ class Sandbox(Protocol):
     ) -> ExecResult:
         """Run a shell command line and wait for it.
 
-        The working directory follows the last command, the environment does not. Standard input is empty. At ``timeout``
-        seconds, and on cancellation, every process that the command started is killed, ``setsid`` children included.
+        The working directory follows the last command, the environment does not. Standard input is empty. At
+        ``timeout`` seconds, and on cancellation, every process that the command started is killed, ``setsid``
+        children included.
 
         Raises:
             SandboxGone: The container or its stream ended.

@@ -32,6 +32,14 @@ class TaskStore(Protocol):
         """
         ...
 
+    async def status(self, task_id: str) -> TaskStatus:
+        """Return the status of the task with exactly this id; cheap enough to be asked often.
+
+        Raises:
+            TaskNotFound: There is none.
+        """
+        ...
+
     async def list(self, *, limit: int = 50) -> Sequence[Task]:
         """Return the newest tasks first."""
         ...

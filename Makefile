@@ -1,0 +1,40 @@
+# Two commands are enough: `make demo` and `make test`. Each does its own set-up.
+.PHONY: demo test check format test-servers bench lock setup setup-test engine clean
+
+PY := .venv/bin/python
+
+demo: setup engine        ## set up, then watch a task become a pull request
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(PY) -P examples/demo/demo.py
+
+test: setup-test engine   ## set up, then everything that can be tested on one machine
+	@scripts/check static
+	@$(PY) -m pytest
+
+check: setup-test         ## format, lint, types, architecture, unit tests; under a minute
+	@scripts/check static
+	@$(PY) -m pytest -q tests/unit tests/contract tests/test_architecture.py -m "not docker"
+
+test-servers: setup-test engine  ## the end-to-end path against a real vLLM and a real llama-server (several GB)
+	@scripts/model-servers/test-servers
+
+bench: setup-test engine  ## print what a step costs, next to a bare loop
+	@$(PY) tests/benchmarks/step_cost.py
+
+format: setup-test        ## put the sources in shape
+	@.venv/bin/ruff check --fix --quiet . || true
+	@.venv/bin/ruff format --quiet .
+
+lock: setup-test          ## write requirements/*.lock anew
+	@scripts/lock
+
+setup:
+	@scripts/setup run
+
+setup-test:
+	@scripts/setup test
+
+engine:
+	@scripts/engine
+
+clean:                    ## remove everything that was set up in this folder
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

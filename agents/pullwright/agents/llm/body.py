@@ -1,0 +1,103 @@
+"""The bytes of a request. Every message is rendered and serialised once, however many turns it is sent."""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Any
+
+from pullwright.agents.llm.profile import Profile
+from pullwright.agents.llm.render import render_message, render_tools
+from pullwright.agents.llm.settings import EndpointSettings
+from pullwright.agents.message import Message, ToolSpec
+from pullwright.agents.ports.model import ModelRequest, ReasoningEffort
+
+_SAMPLING = {ReasoningEffort.HIGH: (0.7, 0.95), ReasoningEffort.NONE: (0.2, 1.0)}
+"""Temperature and top_p of the model card."""
+_KEPT_CONVERSATIONS = 64
+
+
+def request_options(
+    request: ModelRequest, profile: Profile, settings: EndpointSettings, *, model: str, max_tokens: int
+) -> dict[str, Any]:
+    """Everything of the body but ``messages`` and ``tools``."""
+    temperature, top_p = _SAMPLING[request.effort]
+    options: dict[str, Any] = {
+        "model": model,
+        "reasoning_effort": request.effort.value,
+        "temperature": temperature if settings.temperature is None else settings.temperature,
+        "top_p": top_p if settings.top_p is None else settings.top_p,
+        profile.max_tokens_field: max_tokens,
+    }
+    if streams(profile, settings):
+        options["stream"] = True
+        if profile.include_usage:
+            options["stream_options"] = {"include_usage": True}
+    if request.tools:
+        options["tool_choice"] = "auto"
+    if profile.affinity_field:
+        options[profile.affinity_field] = request.conversation_id
+    return options
+
+
+def streams(profile: Profile, settings: EndpointSettings) -> bool:
+    """Whether replies are asked for as a stream."""
+    return profile.streams if settings.streaming is None else settings.streaming
+
+
+@dataclass(slots=True)
+class _Conversation:
+    messages: list[Message] = field(default_factory=list)
+    pieces: list[bytes] = field(default_factory=list)
+
+
+class BodyEncoder:
+    """Serialises requests to one endpoint, remembering the pieces of recent conversations."""
+
+    def __init__(self, profile: Profile) -> None:
+        self._profile = profile
+        self._conversations: OrderedDict[str, _Conversation] = OrderedDict()
+        self._tools: tuple[tuple[ToolSpec, ...], bytes] = ((), b"")
+
+    def encode(self, request: ModelRequest, options: dict[str, Any]) -> bytes:
+        """Return the JSON body."""
+        parts = [_dump(options)[:-1]]
+        if request.tools:
+            parts += [b',"tools":', self._encoded_tools(request.tools)]
+        parts += [b',"messages":[', b",".join(self._encoded_messages(request)), b"]}"]
+        return b"".join(parts)
+
+    def _encoded_tools(self, tools: tuple[ToolSpec, ...]) -> bytes:
+        if self._tools[0] is not tools:
+            self._tools = (tools, _dump(render_tools(tools, self._profile)))
+        return self._tools[1]
+
+    def _encoded_messages(self, request: ModelRequest) -> list[bytes]:
+        known = self._recall(request.conversation_id)
+        count = _common_length(known.messages, request.messages)
+        del known.messages[count:], known.pieces[count:]
+        for message in request.messages[count:]:
+            known.messages.append(message)
+            known.pieces.append(_dump(render_message(message, self._profile)))
+        return known.pieces
+
+    def _recall(self, conversation_id: str) -> _Conversation:
+        known = self._conversations.setdefault(conversation_id, _Conversation())
+        self._conversations.move_to_end(conversation_id)
+        if len(self._conversations) > _KEPT_CONVERSATIONS:
+            self._conversations.popitem(last=False)
+        return known
+
+
+def _common_length(old: list[Message], new: tuple[Message, ...]) -> int:
+    for index, (left, right) in enumerate(zip(old, new, strict=False)):
+        if left is not right and left != right:
+            return index
+    return min(len(old), len(new))
+
+
+def _dump(value: Any) -> bytes:
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    # A lone surrogate (a file name that is no UTF-8) can not be sent; the model sees a question mark.
+    return text.encode("utf-8", "replace")

@@ -1,0 +1,86 @@
+"""What an endpoint says and shows about itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pullwright.agents.llm.settings import EndpointSettings
+from pullwright.agents.message import SystemMessage, ToolSpec, UserMessage
+from pullwright.agents.ports.model import ModelRequest, ReasoningEffort
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServedModel:
+    """One entry of the endpoint's list of models."""
+
+    name: str
+    window: int = 0
+    """Tokens of prompt and reply together; 0 where the server does not say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointReport:
+    """What a probe found."""
+
+    models: tuple[ServedModel, ...]
+    model: ServedModel
+    """The one that would be used."""
+    calls_tools: bool
+    """Whether a tool call came back in its own field, so that the server's parser works."""
+    shows_reasoning: bool
+    remark: str = ""
+    """What to do when a check failed."""
+
+
+def read_models(body: object) -> tuple[ServedModel, ...]:
+    """Read the answer of ``/v1/models``; entries of unknown shape are left out."""
+    entries = body.get("data") if isinstance(body, Mapping) else None
+    return tuple(
+        ServedModel(name=entry["id"], window=_window(entry))
+        for entry in (entries if isinstance(entries, list) else ())
+        if isinstance(entry, Mapping) and isinstance(entry.get("id"), str)
+    )
+
+
+def _window(entry: Mapping[str, object]) -> int:
+    window = entry.get("max_model_len") or entry.get("max_context_length")
+    return window if isinstance(window, int) else 0
+
+
+def choose_model(listed: tuple[ServedModel, ...], settings: EndpointSettings) -> ServedModel | None:
+    """Return the model to use, None when the endpoint lists nothing and none is set.
+
+    A name that is not listed is kept: some servers accept any name, some list none.
+    """
+    if not settings.model:
+        return listed[0] if listed else None
+    for served in listed:
+        if served.name == settings.model:
+            return served
+    return ServedModel(name=settings.model)
+
+
+PROBE_TOOL = ToolSpec(
+    name="report",
+    description="Report the sum.",
+    parameters={
+        "type": "object",
+        "properties": {"sum": {"type": "integer", "description": "The sum of the two numbers."}},
+        "required": ["sum"],
+    },
+)
+
+
+def probe_request(effort: ReasoningEffort) -> ModelRequest:
+    """A short conversation whose only sensible answer is a tool call."""
+    return ModelRequest(
+        conversation_id="probe",
+        messages=(
+            SystemMessage(content="You answer only by calling tools."),
+            UserMessage(content="Add 2 and 3 and call the tool `report` with the sum."),
+        ),
+        tools=(PROBE_TOOL,),
+        effort=effort,
+        max_tokens=1024,
+    )

@@ -1,0 +1,189 @@
+"""Collecting one reply from the wire, whole or in pieces, into one shape. Says nothing about what the reply means."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pullwright.agents.budget import Usage
+from pullwright.agents.ports.model import Delta
+
+
+@dataclass(slots=True)
+class RawCall:
+    """A tool call as the server wrote it."""
+
+    name: str = ""
+    arguments: str = ""
+    server_id: str = ""
+
+
+@dataclass(slots=True)
+class RawReply:
+    """A reply as the server wrote it; ``finish_reason`` stays empty when the stream just stopped."""
+
+    text: str = ""
+    reasoning: str = ""
+    calls: list[RawCall] = field(default_factory=list)
+    finish_reason: str = ""
+    usage: Usage = field(default_factory=Usage)
+
+
+class ReplyCollector:
+    """Takes the chunks of a stream, or one whole body, and knows the reply so far.
+
+    Unknown keys and chunks of unknown shape are ignored.
+    """
+
+    def __init__(self) -> None:
+        self._text: list[str] = []
+        self._reasoning: list[str] = []
+        self._calls = _CallAssembler()
+        self._finish_reason = ""
+        self._usage = Usage()
+        self.started = False
+        """Whether any output of the model has arrived."""
+
+    def add(self, chunk: object) -> Delta | None:
+        """Take one chunk; return what it adds for a person to see."""
+        if not isinstance(chunk, Mapping):
+            return None
+        if isinstance(chunk.get("usage"), Mapping):
+            self._usage = read_usage(chunk)
+        choices = chunk.get("choices")
+        if not isinstance(choices, list) or not choices or not isinstance(choices[0], Mapping):
+            return None
+        choice = choices[0]
+        self._finish_reason = choice.get("finish_reason") or self._finish_reason
+        part = choice.get("delta") or choice.get("message")
+        return self._add_part(part) if isinstance(part, Mapping) else None
+
+    def _add_part(self, part: Mapping[str, Any]) -> Delta | None:
+        text, thinking = read_content(part.get("content"))
+        reasoning = part.get("reasoning_content") or part.get("reasoning") or thinking
+        calls = part.get("tool_calls")
+        if calls:
+            self.started = True
+            self._calls.add(calls)
+        if not (text or reasoning):
+            return None
+        self.started = True
+        self._text.append(text)
+        self._reasoning.append(reasoning)
+        return Delta(text=text, reasoning=reasoning)
+
+    def reply(self) -> RawReply:
+        """Return what has arrived."""
+        return RawReply(
+            text="".join(self._text),
+            reasoning="".join(self._reasoning),
+            calls=self._calls.calls(),
+            finish_reason=self._finish_reason,
+            usage=self._usage,
+        )
+
+
+def read_content(content: object) -> tuple[str, str]:
+    """Split ``content`` (text, null, or a list of text and thinking items) into text and thinking."""
+    if isinstance(content, str):
+        return content, ""
+    if not isinstance(content, list):
+        return "", ""
+    text: list[str] = []
+    thinking: list[str] = []
+    for item in content:
+        if isinstance(item, str):
+            text.append(item)
+        elif isinstance(item, Mapping):
+            text.append(str(item.get("text") or ""))
+            thinking.append(_thinking(item.get("thinking")))
+    return "".join(text), "".join(thinking)
+
+
+def _thinking(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    return read_content(value)[0]
+
+
+def read_usage(body: Mapping[str, Any]) -> Usage:
+    """Read the token counts; every server leaves out others, so nothing is required."""
+    usage = body["usage"]
+    prompt_details = usage.get("prompt_tokens_details") or {}
+    completion_details = usage.get("completion_tokens_details") or {}
+    timings = body.get("timings") or {}
+    return Usage(
+        prompt_tokens=usage.get("prompt_tokens") or 0,
+        cached_tokens=prompt_details.get("cached_tokens") or timings.get("cache_n") or 0,
+        completion_tokens=usage.get("completion_tokens") or 0,
+        reasoning_tokens=completion_details.get("reasoning_tokens") or usage.get("reasoning_tokens") or 0,
+    )
+
+
+class _CallAssembler:
+    """Puts tool calls together from fragments; servers differ in what they repeat and what they leave out."""
+
+    def __init__(self) -> None:
+        self._calls: list[RawCall] = []
+        self._pieces: list[list[str]] = []
+        self._position: dict[int, int] = {}
+
+    def add(self, fragments: object) -> None:
+        for fragment in fragments if isinstance(fragments, list) else ():
+            if isinstance(fragment, Mapping):
+                self._add_fragment(fragment)
+
+    def calls(self) -> list[RawCall]:
+        for call, pieces in zip(self._calls, self._pieces, strict=True):
+            call.arguments = "".join(pieces)
+        return self._calls
+
+    def _add_fragment(self, fragment: Mapping[str, Any]) -> None:
+        function = fragment.get("function")
+        if not isinstance(function, Mapping):
+            function = {}
+        name = function.get("name") or ""
+        server_id = "" if fragment.get("id") in (None, "null") else str(fragment["id"])
+        position = self._find(fragment.get("index"), server_id, name)
+        call = self._calls[position]
+        call.name = call.name or name
+        call.server_id = call.server_id or server_id
+        self._pieces[position].append(_arguments_text(function.get("arguments")))
+
+    def _find(self, index: int | None, server_id: str, name: str) -> int:
+        """Position of the call that a fragment belongs to; opens a new one where it belongs to none."""
+        position = self._last(name) if index is None else self._position.get(index)
+        if position is None or self._is_another(position, server_id, name):
+            position = len(self._calls)
+            self._calls.append(RawCall())
+            self._pieces.append([])
+            if index is not None:
+                self._position[index] = position
+        return position
+
+    def _last(self, name: str) -> int | None:
+        return len(self._calls) - 1 if self._calls and not name else None
+
+    def _is_another(self, position: int, server_id: str, name: str) -> bool:
+        """Tell a new call under an old index (hosted servers leave the index at 0) from a repeated name."""
+        call = self._calls[position]
+        if not name or not call.name:
+            return False
+        if server_id and call.server_id:
+            return server_id != call.server_id
+        return _is_object("".join(self._pieces[position]))
+
+
+def _arguments_text(arguments: object) -> str:
+    if isinstance(arguments, str):
+        return arguments
+    return "" if arguments is None else json.dumps(arguments, ensure_ascii=False)
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except ValueError:
+        return False

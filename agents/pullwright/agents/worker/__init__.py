@@ -1,0 +1,1 @@
+"""Takes a task to a pull request."""

@@ -1,0 +1,53 @@
+"""Briefing: the first two messages of a run. Made once, journalled, never changed."""
+
+from __future__ import annotations
+
+import re
+from string import Template
+
+from pullwright.agents.ports.sandbox import Base
+from pullwright.agents.prompts import prompt
+from pullwright.agents.task import TaskSpec
+
+AGENTS_FILE = "AGENTS.md"
+AGENTS_BYTES = 24_576
+"""Most bytes of AGENTS.md that are put in the prompt; the agent can read the rest in the workspace."""
+
+
+def brief(spec: TaskSpec, base: Base, agents_file: bytes | None) -> tuple[str, str]:
+    """Return the system prompt and the first user message."""
+    sections = [*_agents_section(agents_file), *_checks_section(spec.checks)]
+    if spec.context:
+        sections.append(spec.context)
+    user = Template(prompt("task")).substitute(
+        repository=spec.repository.slug,
+        base_ref=base.ref,
+        base_sha=base.sha[:12],
+        instruction=spec.instruction.strip(),
+        sections="".join(f"\n{section}\n" for section in sections),
+    )
+    return prompt("system"), user.rstrip("\n")
+
+
+def _agents_section(content: bytes | None) -> list[str]:
+    if not content:
+        return []
+    text = content[:AGENTS_BYTES].decode("utf-8", "ignore").strip()
+    note = (
+        "" if len(content) <= AGENTS_BYTES else f"\n[cut after {AGENTS_BYTES} bytes; read {AGENTS_FILE} for the rest]"
+    )
+    return [f"<{AGENTS_FILE}>\n{text}{note}\n</{AGENTS_FILE}>"]
+
+
+def _checks_section(checks: tuple[str, ...]) -> list[str]:
+    if not checks:
+        return []
+    lines = "\n".join(checks)
+    return [f"The change is accepted only if these commands pass in a fresh container:\n<checks>\n{lines}\n</checks>"]
+
+
+def branch_name(spec: TaskSpec, title: str, task_id: str) -> str:
+    """Return ``agent/<issue>-<slug>-<end of the task id>``: safe as a ref, at most 100 characters."""
+    slug = re.sub(r"[^a-z0-9]+", "-", (title or spec.title).lower()).strip("-")[:50].strip("-") or "change"
+    issue = f"{spec.issue_number}-" if spec.issue_number else ""
+    return f"agent/{issue}{slug}-{task_id[-8:]}"

@@ -1,0 +1,280 @@
+"""Pipeline: one attempt at a task, from the base commit to the pull request. Reads like a table of contents."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import anyio
+from anyio import move_on_after, to_thread
+
+from pullwright.agents.change import Change, Evidence
+from pullwright.agents.errors import ChangeRefused, EmptyChange, PullwrightError, TimeLimit
+from pullwright.agents.events import ChangeCommitted, ChangePublished, ChangeVerified, RunStarted
+from pullwright.agents.loop import AgentLoop, FinishRequest
+from pullwright.agents.ports.clock import Clock
+from pullwright.agents.ports.code_host import ChangeReport, CodeHost, DescribeChange
+from pullwright.agents.ports.mirror import CommitMeta, Mirror
+from pullwright.agents.ports.model import DeltaListener, Model, ReasoningEffort
+from pullwright.agents.ports.sandbox import Base, SandboxProvider, Verifier, Workspace
+from pullwright.agents.ports.store import TaskStore
+from pullwright.agents.recorder import RunRecorder
+from pullwright.agents.task import Task, TaskStatus
+from pullwright.agents.tools.registry import coding_tools
+from pullwright.agents.worker.briefing import AGENTS_BYTES, AGENTS_FILE, branch_name, brief
+
+PATCH_BYTES: Final = 16 << 20
+"""Largest patch that is taken out of a workspace."""
+
+HAND_INS: Final = 3
+"""How often a run may hand in work before failing checks end it."""
+
+GRACE_SECONDS: Final = 60.0
+"""How long a canceled or failed run may take to keep its work."""
+
+UNCHANGED: Final = "nothing needed changing"
+
+NOTHING_CHANGED = (
+    "The files are the same as at the base: there is no change to hand in. If nothing needs changing, call finish "
+    "again and say why in the summary; otherwise make the change first."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """Everything a pipeline is made of; put together by the composition root."""
+
+    store: TaskStore
+    model: Model
+    sandboxes: SandboxProvider
+    verifier: Verifier
+    mirror: Mirror
+    code_host: CodeHost | None
+    describe: DescribeChange
+    clock: Clock
+    patches: Path
+    """Folder for patch files."""
+    ask: Callable[[str], Awaitable[str]]
+    effort: ReasoningEffort = ReasoningEffort.HIGH
+    on_delta: DeltaListener | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandIn:
+    """Work that passed its checks."""
+
+    request: FinishRequest
+    change: Change
+    evidence: Evidence
+
+
+class Pipeline:
+    """Runs one claimed task. Make a new one for each."""
+
+    def __init__(self, parts: Parts, recorder: RunRecorder) -> None:
+        self._parts = parts
+        self._recorder = recorder
+        self._spec = recorder.task.spec
+        self._patch_path = ""
+
+    async def run(self) -> Task:
+        """Take the task to its end and return it as it then stands.
+
+        Expected trouble ends in a failed task, not in an exception. On cancellation the task becomes ``canceled``, what
+        was done so far is kept as a patch, and the cancellation goes on.
+
+        Raises:
+            LeaseLost: Another attempt owns the task.
+        """
+        try:
+            reason = await self._within_time()
+        except anyio.get_cancelled_exc_class():
+            with move_on_after(GRACE_SECONDS, shield=True):
+                await self._finish(TaskStatus.CANCELED, "canceled")
+            raise
+        except PullwrightError as exc:
+            with move_on_after(GRACE_SECONDS, shield=True):
+                await self._finish(TaskStatus.FAILED, str(exc))
+            return self._recorder.task
+        return await self._finish(TaskStatus.SUCCEEDED, reason)
+
+    async def _finish(self, status: TaskStatus, reason: str) -> Task:
+        return await self._recorder.finish(status, reason, patch_path=self._patch_path)
+
+    async def _within_time(self) -> str:
+        seconds = self._spec.budget.max_seconds
+        try:
+            with anyio.fail_after(seconds):
+                return await self._steps()
+        except TimeLimit:
+            raise
+        except TimeoutError as exc:
+            raise TimeLimit(f"the run took longer than {seconds / 60:g} minutes; raise it with --max-minutes") from exc
+
+    async def _steps(self) -> str:
+        base = await self._prepare()
+        async with self._parts.sandboxes.open(base, task_id=self._recorder.task.id) as workspace:
+            await self._start(base)
+            try:
+                hand_in = await self._work(workspace)
+            except BaseException:
+                await self._rescue(workspace)
+                raise
+        if hand_in is None:
+            return UNCHANGED
+        await self._publish(hand_in)
+        return hand_in.request.title
+
+    async def _prepare(self) -> Base:
+        host = self._parts.code_host
+        credential = host.credential() if host else None
+        return await self._parts.mirror.sync(self._spec.repository, self._spec.base_ref, credential)
+
+    async def _start(self, base: Base) -> None:
+        agents_file = await self._parts.mirror.read_file(base, AGENTS_FILE, limit=AGENTS_BYTES + 1)
+        system, user = brief(self._spec, base, agents_file)
+        await self._recorder.record(
+            RunStarted(
+                model=self._parts.model.name,
+                effort=self._parts.effort.value,
+                base_ref=base.ref,
+                base_sha=base.sha,
+                system_prompt=system,
+                user_prompt=user,
+            )
+        )
+
+    async def _work(self, workspace: Workspace) -> HandIn | None:
+        """Let the agent work until its change passes, or nothing needs changing (None).
+
+        Raises:
+            ChangeRefused: The change still does not pass after the last hand-in.
+        """
+        loop = self._loop()
+        told = False
+        hand_ins = 0
+        while True:
+            async with workspace.open_sandbox() as sandbox:
+                request = await loop.advance(sandbox)
+            try:
+                return await self._judge(workspace, request)
+            except EmptyChange:
+                if told:
+                    return None
+                told, answer = True, NOTHING_CHANGED
+            except ChangeRefused as exc:
+                hand_ins += 1
+                if hand_ins >= HAND_INS:
+                    raise
+                answer = str(exc)
+            await loop.send_back(request, answer)
+
+    def _loop(self) -> AgentLoop:
+        parts = self._parts
+        return AgentLoop(
+            model=parts.model,
+            toolbox=coding_tools(),
+            recorder=self._recorder,
+            clock=parts.clock,
+            effort=parts.effort,
+            ask=parts.ask,
+            on_delta=parts.on_delta,
+        )
+
+    async def _judge(self, workspace: Workspace, request: FinishRequest) -> HandIn:
+        """Take the change out, commit it in the mirror and have it checked.
+
+        Raises:
+            EmptyChange: There is none.
+            ChangeRefused: Policy or a check says no; the text tells the model what to mend.
+        """
+        task = self._recorder.task
+        patch = await workspace.extract(limit=PATCH_BYTES)
+        await self._save(patch)
+        fixes = f"\n\nFixes #{self._spec.issue_number}" if self._spec.issue_number else ""
+        meta = CommitMeta(
+            branch=branch_name(self._spec, request.title, task.id),
+            title=request.title,
+            body=request.summary + fixes,
+        )
+        change = await self._parts.mirror.commit(self._spec.repository, workspace.base, patch, meta)
+        await self._recorder.record(
+            ChangeCommitted(
+                branch=change.branch,
+                head_sha=change.head_sha,
+                title=request.title,
+                summary=request.summary,
+                files=change.files,
+            )
+        )
+        evidence = await self._verify(workspace.base, patch, request)
+        return HandIn(request=request, change=change, evidence=evidence)
+
+    async def _verify(self, base: Base, patch: bytes, request: FinishRequest) -> Evidence:
+        checks, chosen_by = (self._spec.checks, "owner") if self._spec.checks else (request.checks, "agent")
+        if not checks:
+            return Evidence(chosen_by="agent")
+        evidence = await self._parts.verifier.verify(
+            base, patch, checks, chosen_by=chosen_by, task_id=self._recorder.task.id
+        )
+        await self._recorder.record(ChangeVerified(evidence=evidence))
+        if not evidence.verified:
+            raise ChangeRefused(_complaint(evidence))
+        return evidence
+
+    async def _publish(self, hand_in: HandIn) -> None:
+        host = self._parts.code_host
+        change = hand_in.change
+        url = ""
+        if self._spec.publish and host is not None:
+            await self._parts.mirror.push(change, host.credential())
+            url = (await host.open_pull_request(change, body=self._parts.describe(self._report(hand_in)))).url
+        elif self._spec.checkout:
+            await self._parts.mirror.deliver(change, Path(self._spec.checkout))
+        await self._recorder.record(
+            ChangePublished(branch=change.branch, pull_request_url=url, patch_path=self._patch_path)
+        )
+
+    def _report(self, hand_in: HandIn) -> ChangeReport:
+        return ChangeReport(
+            task_id=self._recorder.task.id,
+            title=hand_in.request.title,
+            summary=hand_in.request.summary,
+            evidence=hand_in.evidence,
+            issue_number=self._spec.issue_number,
+            model=self._parts.model.name,
+            steps=self._recorder.state.steps,
+            usage=self._recorder.state.usage,
+        )
+
+    async def _rescue(self, workspace: Workspace) -> None:
+        """Keep the work of a run that ends early; whatever goes wrong here must not hide why it ended."""
+        with move_on_after(GRACE_SECONDS, shield=True):
+            try:
+                await self._save(await workspace.extract(limit=PATCH_BYTES))
+            except (PullwrightError, OSError):
+                return
+
+    async def _save(self, patch: bytes) -> None:
+        path = self._parts.patches / f"{self._recorder.task.id}.patch"
+
+        def save() -> None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            fresh = path.with_suffix(".new")
+            fresh.write_bytes(patch)
+            fresh.replace(path)
+
+        await to_thread.run_sync(save)
+        self._patch_path = str(path)
+
+
+def _complaint(evidence: Evidence) -> str:
+    failed = [result for result in evidence.after if not result.passed]
+    shown = "\n\n".join(f"$ {result.command}\n{result.output}\n[{_ending(result.exit_code)}]" for result in failed)
+    return f"Checked in a fresh container with your change, this does not pass:\n\n{shown}"
+
+
+def _ending(exit_code: int | None) -> str:
+    return "stopped at its time limit" if exit_code is None else f"exit code {exit_code}"

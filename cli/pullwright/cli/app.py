@@ -1,0 +1,152 @@
+"""The ``agent`` command. Commands import what they need when they run, so that ``--help`` is quick."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+
+from pullwright.agents.errors import ConfigError, PullwrightError
+
+app = typer.Typer(
+    name="agent",
+    help="File a task, walk away, come back to a pull request.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+sandbox = typer.Typer(help="The sandbox that tasks run in.", no_args_is_help=True)
+app.add_typer(sandbox, name="sandbox")
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON object per line, for scripts.")]
+TaskId = Annotated[str, typer.Argument(help="The task's id, or its beginning.")]
+
+
+@app.command()
+def run(
+    task: Annotated[str, typer.Argument(help='What to do: "fix issue #42", or any instruction.')],
+    repo: Annotated[
+        str, typer.Option(help="Repository to work on, instead of this checkout.", metavar="PATH-or-URL")
+    ] = "",
+    base: Annotated[str, typer.Option(help="Branch, tag or commit to start from.", metavar="REF")] = "",
+    check: Annotated[
+        list[str], typer.Option(help="Command that must pass with the change; repeatable.", metavar="CMD")
+    ] = [],  # noqa: B006 - typer's way to say "repeatable"
+    no_pr: Annotated[bool, typer.Option("--no-pr", help="End with a local branch and a patch file.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="File the task, print its id and return.")] = False,
+    json: Json = False,
+    max_steps: Annotated[int | None, typer.Option(min=1, help="Most model replies.")] = None,
+    max_minutes: Annotated[float | None, typer.Option(min=0.01, help="Most minutes.")] = None,
+) -> None:
+    """Do a task now, and end with a pull request.
+
+    Exit codes: 0 change made, 1 the run failed, 2 usage or settings, 3 nothing needed changing, 130 canceled.
+    """
+    from pullwright.cli.commands.run import run_command
+    from pullwright.cli.intake import RunRequest
+
+    request = RunRequest(
+        instruction=task,
+        repo=repo,
+        base=base,
+        checks=tuple(check),
+        no_pr=no_pr,
+        max_steps=max_steps,
+        max_minutes=max_minutes,
+    )
+    raise typer.Exit(run_command(request, detach=detach, json=json))
+
+
+@app.command(name="list")
+def list_(json: Json = False) -> None:
+    """Show the newest tasks."""
+    from pullwright.cli.commands.tasks import list_command
+
+    raise typer.Exit(list_command(json=json))
+
+
+@app.command()
+def show(task: TaskId, json: Json = False) -> None:
+    """Show a task and what happened in it."""
+    from pullwright.cli.commands.tasks import show_command
+
+    raise typer.Exit(show_command(task, json=json))
+
+
+@app.command()
+def watch(task: TaskId, json: Json = False) -> None:
+    """Follow a task until it ends; exits like `agent run`."""
+    from pullwright.cli.commands.tasks import watch_command
+
+    raise typer.Exit(watch_command(task, json=json))
+
+
+@app.command()
+def diff(task: TaskId) -> None:
+    """Print the patch of a task."""
+    from pullwright.cli.commands.tasks import diff_command
+
+    raise typer.Exit(diff_command(task))
+
+
+@app.command()
+def cancel(task: TaskId) -> None:
+    """Stop a task; its work so far is kept as a patch."""
+    from pullwright.cli.commands.tasks import cancel_command
+
+    raise typer.Exit(cancel_command(task))
+
+
+@app.command()
+def worker(
+    task: Annotated[str, typer.Option(help="Only this task, then end.", metavar="ID")] = "",
+    drain: Annotated[bool, typer.Option("--drain", help="End when no task is queued.")] = False,
+) -> None:
+    """Run queued tasks, one after another."""
+    from pullwright.cli.commands.worker import worker_command
+
+    raise typer.Exit(worker_command(task or None, drain=drain or bool(task)))
+
+
+@app.command()
+def doctor() -> None:
+    """Check engine, endpoint and token, and say what to do about what is missing."""
+    from pullwright.cli.commands.doctor import doctor_command
+
+    raise typer.Exit(doctor_command())
+
+
+@sandbox.command()
+def build(
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Build it even if it is there.")] = False,
+) -> None:
+    """Build the image that sandboxes are made from (done by itself on first use)."""
+    from pullwright.cli.commands.sandbox import build_command
+
+    raise typer.Exit(build_command(rebuild=rebuild))
+
+
+def main() -> NoReturn:
+    """Run the command line; expected errors are one line on standard error, a traceback is a bug."""
+    # Importing builds thousands of long-lived classes; collecting garbage between them only costs start-up time.
+    gc.disable()
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    try:
+        app()
+    except ConfigError as exc:
+        _complain(exc)
+        sys.exit(2)
+    except PullwrightError as exc:
+        _complain(exc)
+        sys.exit(1)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+    sys.exit(0)
+
+
+def _complain(error: PullwrightError) -> None:
+    print(f"agent: {error}", file=sys.stderr)  # noqa: T201 - the command's own voice

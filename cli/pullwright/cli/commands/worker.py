@@ -1,0 +1,37 @@
+"""``agent worker``: run tasks that others filed."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import anyio
+
+from pullwright.agents.task import TaskStatus
+from pullwright.cli import wiring
+from pullwright.cli.render import JsonView
+from pullwright.cli.runtime import interruptible, run_async
+from pullwright.cli.settings import Settings, load_settings
+
+LOOK_SECONDS = 1.0
+
+
+def worker_command(task_id: str | None, *, drain: bool) -> int:
+    """Run queued tasks until interrupted, or until there are none when ``drain`` is set."""
+    settings = load_settings(Path.cwd())
+    wiring.require_endpoint(settings)
+    return run_async(interruptible, partial(_work, settings, task_id, drain))
+
+
+async def _work(settings: Settings, task_id: str | None, drain: bool) -> int:
+    async with wiring.open_store(settings) as store:
+        while True:
+            queued = [task for task in await store.list(limit=1000) if task.status is TaskStatus.QUEUED]
+            chosen = [task for task in reversed(queued) if task_id in (None, task.id)][:1]
+            if chosen:
+                async with wiring.open_worker(settings, chosen[0].spec, store, JsonView()) as worker:
+                    await worker.run(chosen[0].id)
+            elif drain:
+                return 0
+            else:
+                await anyio.sleep(LOOK_SECONDS)

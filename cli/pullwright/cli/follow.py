@@ -1,0 +1,65 @@
+"""Following a run by its journal, and what its end means for scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+
+from pullwright.agents.events import RunFinished
+from pullwright.agents.ports.store import TaskStore
+from pullwright.agents.task import Task, TaskStatus
+from pullwright.agents.worker.pipeline import UNCHANGED
+from pullwright.cli.render import JsonView, TerminalView, View
+
+CHANGED, FAILED, NOTHING_TO_DO, CANCELED = 0, 1, 3, 130
+
+
+def exit_code(task: Task) -> int:
+    """Return the exit code that a task's end stands for."""
+    match task.status:
+        case TaskStatus.SUCCEEDED:
+            return NOTHING_TO_DO if task.status_reason == UNCHANGED else CHANGED
+        case TaskStatus.CANCELED:
+            return CANCELED
+        case _:
+            return FAILED
+
+
+@contextmanager
+def shown_live(view: View) -> Iterator[None]:
+    """Keep a view's live line on the screen inside the block, if it has one."""
+    with view.live() if isinstance(view, TerminalView) else nullcontext():
+        yield
+
+
+def make_view(*, json: bool) -> View:
+    """Return the view that fits where standard output goes."""
+    if json:
+        return JsonView()
+    from rich.console import Console
+
+    return TerminalView(Console())
+
+
+class Follower:
+    """Shows a run's journal; knows where it was, so that what came last can be shown after an interruption."""
+
+    def __init__(self, store: TaskStore, task_id: str, view: View) -> None:
+        self._store = store
+        self._task_id = task_id
+        self._view = view
+        self._seq = 0
+
+    async def follow(self) -> None:
+        """Show entries as they are written, until the run's last one."""
+        while not await self.catch_up():
+            await self._store.wait(self._task_id, after=self._seq)
+
+    async def catch_up(self) -> bool:
+        """Show the entries that were not shown yet and say whether the run's last one was among them."""
+        for entry in await self._store.journal(self._task_id, after=self._seq):
+            self._seq = entry.seq
+            self._view.entry(entry)
+            if isinstance(entry.event, RunFinished):
+                return True
+        return False

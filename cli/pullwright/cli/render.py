@@ -1,0 +1,249 @@
+"""Shows journal entries: to people as lines with a live status below them, to programs as one JSON object per line."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
+
+from pullwright.agents.change import CheckResult, Evidence
+from pullwright.agents.events import (
+    ChangeCommitted,
+    ChangePublished,
+    ChangeVerified,
+    JournalEntry,
+    ModelReplied,
+    PlanUpdated,
+    RunFinished,
+    RunStarted,
+    ToolFinished,
+    UserSaid,
+    to_data,
+)
+from pullwright.agents.message import ToolCall
+from pullwright.agents.ports.model import Delta
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.status import Status
+
+_UNSAFE = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]|[\U000e0000-\U000e007f]"
+)
+
+RESULT_LINES = 8
+DIFF_LINES = 20
+
+
+def printable(text: str) -> str:
+    """Return text that can not steer a terminal: control, bidi and invisible characters become a question mark."""
+    return _UNSAFE.sub("\ufffd", text.replace("\r\n", "\n"))
+
+
+class View(Protocol):
+    """Something that shows a run while it happens."""
+
+    def entry(self, entry: JournalEntry) -> None:
+        """Show one journal entry."""
+        ...
+
+    def delta(self, delta: Delta) -> None:
+        """Show a piece of a reply that is still coming."""
+        ...
+
+    def note(self, text: str) -> None:
+        """Tell the person something that is not in the journal."""
+        ...
+
+
+class JsonView:
+    """One JSON object per line on standard output; notes go to standard error."""
+
+    def __init__(self, out: TextIO = sys.stdout) -> None:
+        self._out = out
+
+    def entry(self, entry: JournalEntry) -> None:
+        self._out.write(json.dumps(entry_data(entry), ensure_ascii=False) + "\n")
+        self._out.flush()
+
+    def delta(self, delta: Delta) -> None:
+        del delta
+
+    def note(self, text: str) -> None:
+        print(f"agent: {printable(text)}", file=sys.stderr)  # noqa: T201 - the command's own voice
+
+
+def entry_data(entry: JournalEntry) -> dict[str, Any]:
+    """Return the outside form of a journal entry."""
+    return {
+        "task": entry.task_id,
+        "seq": entry.seq,
+        "attempt": entry.attempt,
+        "at": entry.at.isoformat(),
+        "type": entry.event.type,
+        "data": to_data(entry.event),
+    }
+
+
+class TerminalView:
+    """Lines for people, and on a terminal a live line that says what is going on."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._status: Status | None = None
+        self._started = time.monotonic()
+        self._tokens = 0
+        self._step = 0
+        self._doing = "starting"
+        self._streamed = 0
+        self._calls: dict[str, ToolCall] = {}
+
+    @contextmanager
+    def live(self) -> Iterator[None]:
+        """Keep the live line on the screen inside the block; nothing happens where there is no terminal."""
+        if not self._console.is_terminal:
+            yield
+            return
+        with self._console.status(self._status_line()) as status:
+            self._status = status
+            try:
+                yield
+            finally:
+                self._status = None
+
+    def note(self, text: str) -> None:
+        self._line(text, "dim")
+
+    def delta(self, delta: Delta) -> None:
+        self._streamed += len(delta.text) + len(delta.reasoning)
+        self._now(f"{'thinking' if delta.reasoning else 'writing'}, {self._streamed} characters")
+
+    def entry(self, entry: JournalEntry) -> None:
+        match entry.event:
+            case RunStarted() as event:
+                self._line(f"● {event.model} ({event.effort}) on {event.base_ref} at {event.base_sha[:12]}", "bold")
+            case ModelReplied() as event:
+                self._replied(event)
+            case ToolFinished() as event:
+                self._tool_finished(event)
+            case PlanUpdated() as event:
+                self._plan(event)
+            case UserSaid() as event:
+                self._line(f"→ {event.content}", "yellow")
+            case ChangeCommitted() as event:
+                self._committed(event)
+            case ChangeVerified() as event:
+                self._verified(event.evidence)
+            case ChangePublished() as event:
+                self._published(event)
+            case RunFinished() as event:
+                self._finished(event)
+        self._now(self._doing)
+
+    def _replied(self, event: ModelReplied) -> None:
+        self._step, self._streamed = event.step, 0
+        self._tokens += event.usage.total_tokens
+        if event.message.content.strip():
+            self._line(event.message.content.strip(), "")
+        for call in event.message.tool_calls:
+            self._calls[call.id] = call
+            self._doing = f"{call.name} {_gist(call)}"
+            self._line(f"▸ {self._doing}", "cyan")
+            self._edit_diff(call)
+
+    def _tool_finished(self, event: ToolFinished) -> None:
+        self._doing = "waiting for the model"
+        call = self._calls.pop(event.result.call_id, None)
+        quiet = call is not None and call.name in {"plan", "read", "edit", "write"} and not event.result.is_error
+        if not quiet:
+            self._block(event.result.content, "red" if event.result.is_error else "dim")
+
+    def _plan(self, event: PlanUpdated) -> None:
+        marks = {"done": "✔", "doing": "◐", "todo": "○"}
+        for text, state in event.items:
+            self._line(f"  {marks.get(state, '○')} {text}", "green" if state == "done" else "")
+
+    def _edit_diff(self, call: ToolCall) -> None:
+        if call.name != "edit":
+            return
+        arguments = _arguments(call)
+        removed = [f"- {line}" for line in str(arguments.get("old", "")).splitlines()]
+        added = [f"+ {line}" for line in str(arguments.get("new", "")).splitlines()]
+        for line in [*removed[:DIFF_LINES], *added[:DIFF_LINES]]:
+            self._line(f"    {line}", "red" if line.startswith("-") else "green")
+
+    def _committed(self, event: ChangeCommitted) -> None:
+        self._line(f"● {event.title}", "bold")
+        for file in event.files:
+            count = "binary" if file.added is None else f"+{file.added} -{file.removed}"
+            self._line(f"    {file.path} ({count})", "")
+        self._doing = "checking in a fresh container"
+
+    def _verified(self, evidence: Evidence) -> None:
+        before = {result.command: result for result in evidence.before}
+        for result in evidence.after:
+            was = before.get(result.command)
+            told = f" (on the base: {_verdict(was)})" if was else ""
+            mark, style = ("✔", "green") if result.passed else ("✘", "red")
+            self._line(f"{mark} {result.command}: {_verdict(result)} in {result.seconds:.1f} s{told}", style)
+            if not result.passed:
+                self._block(result.output, "red")
+        self._doing = "publishing"
+
+    def _published(self, event: ChangePublished) -> None:
+        if event.pull_request_url:
+            self._line(f"● pull request {event.pull_request_url}", "bold green")
+            return
+        self._line(f"● branch {event.branch}", "bold green")
+        self._line(f"● patch  {event.patch_path}", "bold green")
+
+    def _finished(self, event: RunFinished) -> None:
+        usage = event.usage
+        cost = f"{event.steps} steps, {usage.prompt_tokens} + {usage.completion_tokens} tokens"
+        style = "bold green" if event.status == "succeeded" else "bold red"
+        self._line(f"● {event.status}: {event.reason} ({cost}, {time.monotonic() - self._started:.0f} s)", style)
+        if event.patch_path and event.status != "succeeded":
+            self._line(f"● work so far {event.patch_path}", "bold")
+
+    def _block(self, text: str, style: str) -> None:
+        lines = text.splitlines()
+        shown = lines if len(lines) <= RESULT_LINES else [*lines[:3], f"… {len(lines) - 7} lines …", *lines[-4:]]
+        for line in shown:
+            self._line(f"    {line}", style)
+
+    def _line(self, text: str, style: str) -> None:
+        self._console.print(printable(text), style=style or None, markup=False, highlight=False, soft_wrap=True)
+
+    def _now(self, doing: str) -> None:
+        if self._status is not None:
+            self._status.update(self._status_line(doing))
+
+    def _status_line(self, doing: str = "starting") -> str:
+        from rich.markup import escape
+
+        seconds = int(time.monotonic() - self._started)
+        line = f"step {self._step} · {self._tokens} tokens · {seconds // 60}:{seconds % 60:02} · {printable(doing)}"
+        return escape(" ".join(line.split())[: max(20, self._console.width - 4)])
+
+
+def _arguments(call: ToolCall) -> dict[str, Any]:
+    value = json.loads(call.arguments)
+    return value if isinstance(value, dict) else {}
+
+
+def _gist(call: ToolCall) -> str:
+    arguments = _arguments(call)
+    for key in ("command", "path", "pattern", "question", "title"):
+        if key in arguments:
+            return " ".join(str(arguments[key]).split())[:160]
+    return ""
+
+
+def _verdict(result: CheckResult) -> str:
+    if result.exit_code is None:
+        return "stopped at its time limit"
+    return "passes" if result.passed else f"exit code {result.exit_code}"

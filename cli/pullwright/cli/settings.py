@@ -1,0 +1,145 @@
+"""Settings: read once from the environment and ``pullwright.toml``, then frozen.
+
+Later sources win: built-in value, the user's ``pullwright.toml``, the working folder's ``pullwright.toml``, ``AGENT_*``
+variables, command line.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from pullwright.agents.errors import ConfigError
+from pullwright.agents.ports.model import ReasoningEffort
+
+FILE_NAME = "pullwright.toml"
+
+TRUSTED_ONLY = frozenset(
+    {"home", "database_url", "endpoint_url", "endpoint_key", "endpoint_profile", "github_token", "github_api_url"}
+)
+"""Keys that a file inside a checkout may not set: it may have come with the repository and would redirect secrets."""
+
+ProfileName = Literal["vllm", "sglang", "llamacpp", "ollama", "nim-vllm", "nim-sglang", "mistral"]
+
+
+def _effort(word: Any) -> Any:
+    """Map other products' words to the two efforts that the model knows."""
+    words = {"off": "none", "minimal": "none", "low": "none", "medium": "high", "xhigh": "high", "max": "high"}
+    return words.get(word.lower(), word.lower()) if isinstance(word, str) else word
+
+
+class Settings(BaseSettings):
+    """Every setting, with its meaning; the same names in upper case after ``AGENT_`` are the variables."""
+
+    model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
+        env_prefix="AGENT_", frozen=True, extra="forbid", env_ignore_empty=True
+    )
+
+    home: Path = Field(default_factory=lambda: _data_home() / "pullwright")
+    """Folder of the database, mirrors, patches and logs."""
+    database_url: str = ""
+    """SQLAlchemy URL of the store; empty for a SQLite file in ``home``."""
+    endpoint_url: str = ""
+    """Base URL of the OpenAI-compatible endpoint, with its ``/v1``."""
+    endpoint_profile: ProfileName = "vllm"
+    """Which server is behind the endpoint."""
+    endpoint_key: SecretStr = SecretStr("")
+    """Key of the endpoint, if it asks for one."""
+    model: str = ""
+    """The model's name as the endpoint knows it; empty for the only one it serves."""
+    reasoning_effort: Annotated[ReasoningEffort, BeforeValidator(_effort)] = ReasoningEffort.HIGH
+    github_token: SecretStr = SecretStr("")
+    """Fine-grained token with contents and pull requests (write) and issues (read)."""
+    github_api_url: str = "https://api.github.com"
+    """``https://HOST/api/v3`` for GitHub Enterprise Server."""
+    checks: tuple[str, ...] = ()
+    """Commands that decide whether a change is good, unless ``--check`` names others."""
+    max_steps: int = Field(100, ge=1)
+    max_minutes: float = Field(60.0, gt=0)
+    max_tokens: int = Field(20_000_000, ge=1)
+    """Prompt and completion tokens of one run, cached ones included."""
+    check_minutes: float = Field(10.0, gt=0)
+    """Most minutes that one check may take."""
+    sandbox_image: str = ""
+    """Image of the sandbox; empty for the one that ``agent sandbox build`` makes."""
+    sandbox_memory_mb: int = Field(4096, ge=256)
+    sandbox_cpus: float = Field(2.0, gt=0)
+
+    @property
+    def store_url(self) -> str:
+        """URL of the store."""
+        return self.database_url or f"sqlite:///{self.home.expanduser().resolve() / 'pullwright.db'}"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over what the files gave (which arrives as keyword arguments)."""
+        return env_settings, init_settings
+
+
+def load_settings(folder: Path) -> Settings:
+    """Read all sources; ``folder`` is the working folder.
+
+    Raises:
+        ConfigError: A file can not be read, or a value is wrong; names the key.
+    """
+    values: dict[str, Any] = {}
+    values.update(_read(_config_home() / "pullwright" / FILE_NAME))
+    values.update(_read_working(folder))
+    try:
+        return Settings(**values)
+    except ValidationError as exc:
+        error = exc.errors(include_url=False, include_input=False)[0]
+        key = str(error["loc"][0]) if error["loc"] else "?"
+        raise ConfigError(f"setting {key!r} (AGENT_{key.upper()}): {error['msg']}") from exc
+
+
+def _read_working(folder: Path) -> Mapping[str, Any]:
+    values = _read(folder / FILE_NAME)
+    refused = sorted(TRUSTED_ONLY & values.keys())
+    if refused and _inside_checkout(folder):
+        raise ConfigError(
+            f"{FILE_NAME} in a checkout may not set {refused[0]!r} (it could have come with the repository); "
+            f"move it to {_config_home() / 'pullwright' / FILE_NAME} or set AGENT_{refused[0].upper()}"
+        )
+    return values
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
+        raise ConfigError(f"settings file {str(path)!r} can not be read: {exc}") from exc
+    return {key.lower().removeprefix("agent_"): value for key, value in data.items()}
+
+
+def _inside_checkout(folder: Path) -> bool:
+    return any((parent / ".git").exists() for parent in (folder, *folder.parents))
+
+
+def _data_home() -> Path:
+    return _xdg("XDG_DATA_HOME", ".local/share")
+
+
+def _config_home() -> Path:
+    return _xdg("XDG_CONFIG_HOME", ".config")
+
+
+def _xdg(variable: str, default: str) -> Path:
+
+    value = os.environ.get(variable, "")
+    return Path(value) if Path(value).is_absolute() else Path.home() / default
