@@ -87,7 +87,7 @@ async def specify(
         budget=_budget(request, settings),
         publish=publish,
         checkout=str(checkout) if checkout else "",
-        work_key=f"issue:{repository.host}/{repository.slug}#{issue.number}" if issue else "",
+        work_key=f"issue:{origin.remote.host}/{origin.remote.slug}#{issue.number}" if issue and origin.remote else "",
     )
 
 
@@ -114,7 +114,7 @@ def _repository(origin: Origin, *, publish: bool) -> RepositoryRef:
     """Without a pull request to make, a checkout at hand is fetched from: it needs no credential and is up to date."""
     if origin.checkout is not None and not publish:
         known = origin.remote or RepositoryRef(url="", name=origin.checkout.name)
-        return RepositoryRef(url=str(origin.checkout), host=known.host, owner=known.owner, name=known.name)
+        return RepositoryRef(url=str(origin.checkout), owner=known.owner, name=known.name)
     if origin.remote is None:
         raise ConfigError("there is no repository to work on; give --repo PATH-or-URL")
     return origin.remote

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import Any
 
 from pullwright.agents.llm.profile import Profile
-from pullwright.agents.llm.render import render_message, render_tools
+from pullwright.agents.llm.render import JsonObject, render_message, render_tools
 from pullwright.agents.llm.settings import EndpointSettings
 from pullwright.agents.message import Message, ToolSpec
 from pullwright.agents.ports.model import ModelRequest, ReasoningEffort
@@ -20,10 +19,10 @@ _KEPT_CONVERSATIONS = 64
 
 def request_options(
     request: ModelRequest, profile: Profile, settings: EndpointSettings, *, model: str, max_tokens: int
-) -> dict[str, Any]:
+) -> JsonObject:
     """Everything of the body but ``messages`` and ``tools``."""
     temperature, top_p = _SAMPLING[request.effort]
-    options: dict[str, Any] = {
+    options: JsonObject = {
         "model": model,
         "reasoning_effort": request.effort.value,
         "temperature": temperature if settings.temperature is None else settings.temperature,
@@ -60,7 +59,7 @@ class BodyEncoder:
         self._conversations: OrderedDict[str, _Conversation] = OrderedDict()
         self._tools: tuple[tuple[ToolSpec, ...], bytes] = ((), b"")
 
-    def encode(self, request: ModelRequest, options: dict[str, Any]) -> bytes:
+    def encode(self, request: ModelRequest, options: JsonObject) -> bytes:
         """Return the JSON body."""
         parts = [_dump(options)[:-1]]
         if request.tools:
@@ -97,7 +96,7 @@ def _common_length(old: list[Message], new: tuple[Message, ...]) -> int:
     return min(len(old), len(new))
 
 
-def _dump(value: Any) -> bytes:
+def _dump(value: object) -> bytes:
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     # A lone surrogate (a file name that is no UTF-8) can not be sent; the model sees a question mark.
     return text.encode("utf-8", "replace")

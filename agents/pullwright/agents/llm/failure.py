@@ -224,7 +224,7 @@ _SENTENCES: Mapping[FailureKind, tuple[Callable[[str], ModelError], str]] = {
     FailureKind.GONE: (
         EndpointMisconfigured,
         "the endpoint at {url!r} answered {status} for the model {model!r}; "
-        "check AGENT_ENDPOINT_MODEL, and that AGENT_ENDPOINT_URL ends with /v1",
+        "check AGENT_MODEL, and that AGENT_ENDPOINT_URL ends with /v1",
     ),
     FailureKind.CONTEXT_OVERFLOW: (
         ContextTooLong,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Set
-from typing import Any
 
 from pullwright.agents.llm.wire import RawCall
 
@@ -66,7 +65,7 @@ def _bare(text: str) -> tuple[int, list[RawCall]]:
     return 0, calls if not text[position:].strip() else []
 
 
-def _named_call(item: Any) -> RawCall:
+def _named_call(item: object) -> RawCall:
     if not isinstance(item, dict) or not isinstance(item.get("name"), str):
         return RawCall()
     arguments = item.get("arguments", item.get("parameters", {}))
@@ -83,7 +82,7 @@ def _object_text(text: str, start: int, end: int) -> str:
     return text[start:stop]
 
 
-def _decode(text: str, start: int) -> Any:
+def _decode(text: str, start: int) -> object:
     try:
         return _DECODER.raw_decode(text, start)[0]
     except ValueError:

@@ -156,7 +156,7 @@ class OpenAIModel:
         chosen = choose_model(listed, self._settings)
         if chosen is None:
             raise EndpointMisconfigured(
-                f"the endpoint at {self._settings.url!r} lists no model; set AGENT_ENDPOINT_MODEL or load one"
+                f"the endpoint at {self._settings.url!r} lists no model; set AGENT_MODEL or load one"
             )
         self._served = chosen
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable
-from typing import Any, assert_never
+from typing import assert_never
 
 from pullwright.agents.llm.profile import Profile, ReasoningReplay
 from pullwright.agents.message import (
@@ -22,11 +22,13 @@ from pullwright.agents.message import (
     UserMessage,
 )
 
+JsonObject = dict[str, object]
+
 NO_OUTPUT = "(no output)"
 """Sent for an empty tool result, which several servers refuse."""
 
 
-def render_message(message: Message, profile: Profile) -> dict[str, Any]:
+def render_message(message: Message, profile: Profile) -> JsonObject:
     """Render one message."""
     match message:
         case SystemMessage():
@@ -41,29 +43,29 @@ def render_message(message: Message, profile: Profile) -> dict[str, Any]:
             assert_never(message)
 
 
-def render_messages(messages: Iterable[Message], profile: Profile) -> list[dict[str, Any]]:
+def render_messages(messages: Iterable[Message], profile: Profile) -> list[JsonObject]:
     """Render a conversation."""
     return [render_message(message, profile) for message in messages]
 
 
-def render_tools(tools: Iterable[ToolSpec], profile: Profile) -> list[dict[str, Any]]:
+def render_tools(tools: Iterable[ToolSpec], profile: Profile) -> list[JsonObject]:
     """Render the tools on offer, in the order of their names."""
     return [_tool(tool, profile) for tool in sorted(tools, key=lambda tool: tool.name)]
 
 
-def _user_content(message: UserMessage) -> str | list[dict[str, Any]]:
+def _user_content(message: UserMessage) -> str | list[JsonObject]:
     if not message.images:
         return message.content
     return [{"type": "text", "text": message.content}, *map(_image_part, message.images)]
 
 
-def _image_part(image: Image) -> dict[str, Any]:
+def _image_part(image: Image) -> JsonObject:
     encoded = base64.b64encode(image.content).decode("ascii")
     return {"type": "image_url", "image_url": {"url": f"data:{image.media_type};base64,{encoded}"}}
 
 
-def _assistant(message: AssistantMessage, profile: Profile) -> dict[str, Any]:
-    rendered: dict[str, Any] = {"role": "assistant", "content": message.content}
+def _assistant(message: AssistantMessage, profile: Profile) -> JsonObject:
+    rendered: JsonObject = {"role": "assistant", "content": message.content}
     if message.reasoning:
         if profile.reasoning_replay is ReasoningReplay.CONTENT_LIST:
             rendered["content"] = _thinking_list(message)
@@ -74,26 +76,26 @@ def _assistant(message: AssistantMessage, profile: Profile) -> dict[str, Any]:
     return rendered
 
 
-def _thinking_list(message: AssistantMessage) -> list[dict[str, Any]]:
-    items: list[dict[str, Any]] = [{"type": "thinking", "thinking": [{"type": "text", "text": message.reasoning}]}]
+def _thinking_list(message: AssistantMessage) -> list[JsonObject]:
+    items: list[JsonObject] = [{"type": "thinking", "thinking": [{"type": "text", "text": message.reasoning}]}]
     if message.content:
         items.append({"type": "text", "text": message.content})
     return items
 
 
-def _call(call: ToolCall) -> dict[str, Any]:
+def _call(call: ToolCall) -> JsonObject:
     return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
 
 
-def _tool_result(message: ToolResult, profile: Profile) -> dict[str, Any]:
-    rendered = {"role": "tool", "tool_call_id": message.call_id, "content": message.content or NO_OUTPUT}
+def _tool_result(message: ToolResult, profile: Profile) -> JsonObject:
+    rendered: JsonObject = {"role": "tool", "tool_call_id": message.call_id, "content": message.content or NO_OUTPUT}
     if profile.names_tool_results:
         rendered["name"] = message.name
     return rendered
 
 
-def _tool(tool: ToolSpec, profile: Profile) -> dict[str, Any]:
-    function: dict[str, Any] = {
+def _tool(tool: ToolSpec, profile: Profile) -> JsonObject:
+    function: JsonObject = {
         "name": tool.name,
         "description": tool.description,
         "parameters": dict(tool.parameters),

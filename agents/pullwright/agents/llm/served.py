@@ -44,7 +44,9 @@ def read_models(body: object) -> tuple[ServedModel, ...]:
 
 
 def _window(entry: Mapping[str, object]) -> int:
-    window = entry.get("max_model_len") or entry.get("max_context_length")
+    meta = entry.get("meta")
+    served = meta.get("n_ctx") if isinstance(meta, Mapping) else None
+    window = entry.get("max_model_len") or entry.get("max_context_length") or served
     return window if isinstance(window, int) else 0
 
 

@@ -10,6 +10,8 @@ from typing import Any
 from pullwright.agents.budget import Usage
 from pullwright.agents.ports.model import Delta
 
+JsonMapping = Mapping[str, Any]
+
 
 @dataclass(slots=True)
 class RawCall:
@@ -60,7 +62,7 @@ class ReplyCollector:
         part = choice.get("delta") or choice.get("message")
         return self._add_part(part) if isinstance(part, Mapping) else None
 
-    def _add_part(self, part: Mapping[str, Any]) -> Delta | None:
+    def _add_part(self, part: JsonMapping) -> Delta | None:
         text, thinking = read_content(part.get("content"))
         reasoning = part.get("reasoning_content") or part.get("reasoning") or thinking
         calls = part.get("tool_calls")
@@ -108,7 +110,7 @@ def _thinking(value: object) -> str:
     return read_content(value)[0]
 
 
-def read_usage(body: Mapping[str, Any]) -> Usage:
+def read_usage(body: JsonMapping) -> Usage:
     """Read the token counts; every server leaves out others, so nothing is required."""
     usage = body["usage"]
     prompt_details = usage.get("prompt_tokens_details") or {}
@@ -140,7 +142,7 @@ class _CallAssembler:
             call.arguments = "".join(pieces)
         return self._calls
 
-    def _add_fragment(self, fragment: Mapping[str, Any]) -> None:
+    def _add_fragment(self, fragment: JsonMapping) -> None:
         function = fragment.get("function")
         if not isinstance(function, Mapping):
             function = {}

@@ -32,6 +32,8 @@ class Issue:
     state: str = "open"
     comments: tuple[Comment, ...] = ()
     images: tuple[Image, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What was left out when the issue was read, and why: old comments, pictures from elsewhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

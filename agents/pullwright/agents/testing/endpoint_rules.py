@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+JsonMapping = Mapping[str, Any]
+
 _ID = re.compile(r"[a-zA-Z0-9]{9}")
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _ROLES = frozenset({"system", "user", "assistant", "tool"})
@@ -38,8 +40,8 @@ class Rules:
     only_known_fields: bool = False
 
 
-def check_request(request: Mapping[str, Any], rules: Rules) -> None:
-    """Refuse a request that a strict server would refuse.
+def check_request(request: JsonMapping, rules: Rules, tokens: int) -> None:
+    """Refuse a request that a strict server would refuse; ``tokens`` is the length of its prompt.
 
     Raises:
         Refusal: With the server's words.
@@ -51,7 +53,6 @@ def check_request(request: Mapping[str, Any], rules: Rules) -> None:
     if not isinstance(messages, list) or not messages:
         raise Refusal("messages must not be empty")
     _History(rules=rules).check(messages)
-    tokens = count_tokens(request)
     if tokens >= rules.window:
         raise Refusal(
             f"This model's maximum context length is {rules.window} tokens. However, your prompt contains {tokens} "
@@ -60,12 +61,7 @@ def check_request(request: Mapping[str, Any], rules: Rules) -> None:
         )
 
 
-def count_tokens(request: Mapping[str, Any]) -> int:
-    """Guess the length of the prompt."""
-    return len(json.dumps(request.get("messages", []))) // 4
-
-
-def _check_options(request: Mapping[str, Any], rules: Rules) -> None:
+def _check_options(request: JsonMapping, rules: Rules) -> None:
     unknown = set(request) - _HOSTED_FIELDS
     if rules.only_known_fields and unknown:
         raise Refusal(f"extra_forbidden: {sorted(unknown)}", status=422)
@@ -81,7 +77,7 @@ def _check_options(request: Mapping[str, Any], rules: Rules) -> None:
         raise Refusal(f"max_tokens cannot be greater than max_model_len={rules.window}", param="max_tokens")
 
 
-def _check_tools(tools: Any) -> None:
+def _check_tools(tools: Sequence[JsonMapping]) -> None:
     if not tools:
         raise Refusal("tools must not be an empty array")
     for tool in tools:
@@ -101,7 +97,7 @@ class _History:
     seen_ids: set[str] = field(default_factory=set)
     previous: str = ""
 
-    def check(self, messages: Sequence[Mapping[str, Any]]) -> None:
+    def check(self, messages: Sequence[JsonMapping]) -> None:
         for message in messages:
             role = message.get("role", "")
             if role not in _ROLES or (role == "system") != (not self.previous):
@@ -113,7 +109,7 @@ class _History:
         if self.previous == "assistant":
             raise Refusal("Cannot set `add_generation_prompt` to True when the last message is from the assistant.")
 
-    def _check_message(self, role: str, message: Mapping[str, Any]) -> None:
+    def _check_message(self, role: str, message: JsonMapping) -> None:
         if role == "tool":
             self._check_result(message)
             return
@@ -124,7 +120,7 @@ class _History:
         elif not message.get("content"):
             raise Refusal(f"a {role} message must have content")
 
-    def _check_result(self, message: Mapping[str, Any]) -> None:
+    def _check_result(self, message: JsonMapping) -> None:
         call_id = message.get("tool_call_id")
         if not self.open_calls or call_id != self.open_calls[0]:
             raise Refusal(f"Unexpected role 'tool': tool call id {call_id!r} is not the next open one")
@@ -132,7 +128,7 @@ class _History:
             raise Refusal("a tool message must have either content")
         self.open_calls.pop(0)
 
-    def _check_assistant(self, message: Mapping[str, Any]) -> None:
+    def _check_assistant(self, message: JsonMapping) -> None:
         self._check_reasoning(message)
         calls = message.get("tool_calls", [])
         content = message.get("content")
@@ -141,7 +137,7 @@ class _History:
         for call in calls:
             self._check_call(call)
 
-    def _check_reasoning(self, message: Mapping[str, Any]) -> None:
+    def _check_reasoning(self, message: JsonMapping) -> None:
         keys = {"reasoning", "reasoning_content"} & set(message)
         expected = {self.rules.reasoning_field} - {""}
         if keys - expected or any(not message[key] for key in keys):
@@ -149,7 +145,7 @@ class _History:
         if isinstance(message.get("content"), list) and expected:
             raise Refusal("sequence item 0: expected str instance, list found")
 
-    def _check_call(self, call: Mapping[str, Any]) -> None:
+    def _check_call(self, call: JsonMapping) -> None:
         call_id, function = call["id"], call["function"]
         if not _ID.fullmatch(call_id):
             raise Refusal(f"Tool call id was {call_id} but must be a-z, A-Z, 0-9, with a length of 9.")
@@ -163,7 +159,7 @@ class _History:
         self.open_calls.append(call_id)
 
 
-def _is_object(text: Any) -> bool:
+def _is_object(text: object) -> bool:
     try:
         return isinstance(text, str) and isinstance(json.loads(text), dict)
     except ValueError:

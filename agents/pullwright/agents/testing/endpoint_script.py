@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from pullwright.agents.testing.endpoint_rules import Refusal
+from pullwright.agents.testing.endpoint_rules import JsonMapping, Refusal
 from pullwright.agents.testing.scripted_model import Reply
 
-Answer = Callable[[Mapping[str, Any]], Reply]
+Answer = Callable[[JsonMapping], Reply]
 Script = Sequence[Reply] | Answer
 
 
@@ -21,7 +20,7 @@ def by_turn(conversations: Mapping[str, Sequence[Reply]]) -> Answer:
         conversations: A marker and its replies; the first marker that the first user message holds counts.
     """
 
-    def answer(request: Mapping[str, Any]) -> Reply:
+    def answer(request: JsonMapping) -> Reply:
         text = first_user_text(request)
         for marker, replies in conversations.items():
             if marker in text:
@@ -34,7 +33,7 @@ def by_turn(conversations: Mapping[str, Sequence[Reply]]) -> Answer:
     return answer
 
 
-def first_user_text(request: Mapping[str, Any]) -> str:
+def first_user_text(request: JsonMapping) -> str:
     """Return the words of the first user message."""
     for message in request["messages"]:
         if message["role"] == "user":
@@ -47,7 +46,7 @@ def in_order(replies: Sequence[Reply]) -> Answer:
     """Answer request after request, whoever asks."""
     rest = iter(replies)
 
-    def answer(_request: Mapping[str, Any]) -> Reply:
+    def answer(_request: JsonMapping) -> Reply:
         reply = next(rest, None)
         if reply is None:
             raise Refusal("the script has no more replies")
@@ -66,6 +65,6 @@ def read_script(path: Path) -> Answer:
     return by_turn({marker: [_read_reply(item) for item in items] for marker, items in conversations.items()})
 
 
-def _read_reply(item: Mapping[str, Any]) -> Reply:
+def _read_reply(item: JsonMapping) -> Reply:
     calls = tuple((call["name"], call.get("arguments", {})) for call in item.get("calls", ()))
     return Reply(item.get("text", ""), item.get("reasoning", ""), calls, item.get("finish_reason", ""))

@@ -7,9 +7,11 @@ import string
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
 
 from pullwright.agents.testing.scripted_model import Reply, arguments_text
+
+JsonObject = dict[str, object]
+JsonMapping = Mapping[str, object]
 
 _ALPHABET = string.ascii_letters + string.digits
 
@@ -50,14 +52,14 @@ class WireReply:
     reply: Reply
     style: WireStyle
     model: str
-    usage: Mapping[str, Any]
+    usage: JsonMapping
     piece: int
     """Characters in a piece of text."""
 
-    def whole(self) -> dict[str, Any]:
+    def whole(self) -> JsonObject:
         """The body of an answer that is not streamed."""
         reply = self.reply
-        message: dict[str, Any] = {"role": "assistant", **self._spoken(reply.reasoning, reply.text)}
+        message: JsonObject = {"role": "assistant", **self._spoken(reply.reasoning, reply.text)}
         if reply.calls:
             message["tool_calls"] = [
                 {"id": self.style.new_id(), "type": "function", "function": {"name": name, "arguments": text}}
@@ -66,7 +68,7 @@ class WireReply:
         choice = {"index": 0, "message": message, "finish_reason": reply.finish}
         return {**self._envelope("chat.completion"), "choices": [choice], "usage": dict(self.usage)}
 
-    def chunks(self, *, with_usage: bool) -> Iterator[dict[str, Any]]:
+    def chunks(self, *, with_usage: bool) -> Iterator[JsonObject]:
         """The chunks of a stream: role, reasoning, text, calls, finish reason, usage."""
         yield self._chunk({"role": "assistant", "content": self.style.first_content})
         for piece in self._cut(self.reply.reasoning):
@@ -83,7 +85,7 @@ class WireReply:
     def _calls(self) -> list[tuple[str, str]]:
         return [(name, arguments_text(arguments)) for name, arguments in self.reply.calls]
 
-    def _fragments(self, name: str, text: str) -> Iterator[dict[str, Any]]:
+    def _fragments(self, name: str, text: str) -> Iterator[JsonObject]:
         pieces = self._cut(text) if self.style.pieces else [text]
         for position, piece in enumerate(pieces or [""]):
             if position:
@@ -92,19 +94,19 @@ class WireReply:
                 function = {"name": name, "arguments": piece}
                 yield {"id": self.style.new_id(), "type": "function", "function": function}
 
-    def _spoken(self, reasoning: str, text: str) -> dict[str, Any]:
+    def _spoken(self, reasoning: str, text: str) -> JsonObject:
         if self.style.reasoning_field:
-            return {"content": text} | ({self.style.reasoning_field: reasoning} if reasoning else {})
+            return {"content": text, **({self.style.reasoning_field: reasoning} if reasoning else {})}
         if not reasoning:
             return {"content": text}
-        items: list[dict[str, Any]] = [{"type": "thinking", "thinking": [{"type": "text", "text": reasoning}]}]
+        items: list[JsonObject] = [{"type": "thinking", "thinking": [{"type": "text", "text": reasoning}]}]
         return {"content": items + ([{"type": "text", "text": text}] if text else [])}
 
-    def _chunk(self, delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
+    def _chunk(self, delta: JsonObject, finish: str | None = None) -> JsonObject:
         choice = {"index": 0, "delta": delta, "finish_reason": finish}
         return {**self._envelope("chat.completion.chunk"), "choices": [choice]}
 
-    def _envelope(self, kind: str) -> dict[str, Any]:
+    def _envelope(self, kind: str) -> JsonObject:
         return {"id": "chatcmpl-scripted", "object": kind, "created": 0, "model": self.model}
 
     def _cut(self, text: str) -> list[str]:

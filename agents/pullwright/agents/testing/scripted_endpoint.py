@@ -23,9 +23,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from pullwright.agents.testing.endpoint_rules import Refusal, Rules, check_request, count_tokens
+from pullwright.agents.testing.endpoint_rules import JsonMapping, Refusal, Rules, check_request
 from pullwright.agents.testing.endpoint_script import Script, first_user_text, in_order, read_script
-from pullwright.agents.testing.endpoint_wire import STYLES, WireReply, unparsed
+from pullwright.agents.testing.endpoint_wire import STYLES, JsonObject, WireReply, unparsed
 from pullwright.agents.testing.scripted_model import Reply
 
 
@@ -95,9 +95,10 @@ class ScriptedEndpoint:
         self.model = model
         self.key = key
         self.latency = latency
-        self.requests: list[dict[str, Any]] = []
+        self.requests: list[JsonObject] = []
         """The bodies of all requests for a reply, refused ones too."""
         self.headers: list[Mapping[str, str]] = []
+        """The headers of the same requests, names in lower case."""
         self.disconnected = threading.Event()
         """Set when a client went away before its reply was complete."""
         self._style = STYLES[style]
@@ -148,7 +149,7 @@ class ScriptedEndpoint:
         with self._lock:
             return self._faults.pop(0) if self._faults else Fault(FaultKind.NONE)
 
-    def reply_to(self, request: dict[str, Any], headers: Mapping[str, str], fault: Fault) -> WireReply:
+    def reply_to(self, request: JsonObject, headers: Mapping[str, str], fault: Fault) -> WireReply:
         """Check a request and find its reply.
 
         Raises:
@@ -157,11 +158,12 @@ class ScriptedEndpoint:
         with self._lock:
             self.requests.append(request)
             self.headers.append(headers)
-            check_request(request, self._rules)
+            prompt = json.dumps(request.get("messages"))
+            check_request(request, self._rules, len(prompt) // 4)
             if fault.kind is FaultKind.STATUS:
                 raise Refusal(fault.message, status=fault.status)
             reply = self._answer(request)
-            usage = self._usage(request, reply)
+            usage = self._usage(request, prompt, reply)
         if fault.kind is FaultKind.OUTPUT_LIMIT:
             reply, usage["completion_tokens"] = _cut_last_call(reply), request["max_tokens"]
         return WireReply(
@@ -172,15 +174,14 @@ class ScriptedEndpoint:
             piece=self._piece,
         )
 
-    def _usage(self, request: Mapping[str, Any], reply: Reply) -> dict[str, Any]:
+    def _usage(self, request: JsonMapping, prompt: str, reply: Reply) -> JsonObject:
         """Count tokens; what an earlier prompt of the conversation shares is cached, as a real engine does."""
         conversation = first_user_text(request)
-        prompt = json.dumps(request["messages"])[:-1]  # without the bracket that the next turn moves
         shared = _common_length(self._seen_prompts.get(conversation, ""), prompt)
-        self._seen_prompts[conversation] = prompt
+        self._seen_prompts[conversation] = prompt[:-1]  # without the bracket that the next turn moves
         spoken = len(reply.text) + len(json.dumps(list(reply.calls)))
         return {
-            "prompt_tokens": count_tokens(request),
+            "prompt_tokens": len(prompt) // 4,
             "prompt_tokens_details": {"cached_tokens": shared // 4},
             "completion_tokens": (spoken + len(reply.reasoning)) // 4 + 1,
             "completion_tokens_details": {"reasoning_tokens": len(reply.reasoning) // 4},
@@ -254,7 +255,7 @@ class _Handler(BaseHTTPRequestHandler):
         fault = self.server.endpoint.take_fault()
         request = json.loads(body)
         try:
-            reply = self.server.endpoint.reply_to(request, dict(self.headers), fault)
+            reply = self.server.endpoint.reply_to(request, self._lower_headers(), fault)
         except Refusal as refusal:
             self._refuse(refusal, fault)
             return
@@ -264,6 +265,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             if not self.server.closing:
                 self.server.endpoint.disconnected.set()
+
+    def _lower_headers(self) -> dict[str, str]:
+        return {name.lower(): value for name, value in self.headers.items()}
 
     def _authorized(self) -> bool:
         key = self.server.endpoint.key
@@ -282,7 +286,7 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {} if fault.retry_after is None else {"Retry-After": f"{fault.retry_after:g}"}
         self._send_json(refusal.status, {"error": error}, headers)
 
-    def _answer(self, request: Mapping[str, Any], reply: WireReply, fault: Fault) -> None:
+    def _answer(self, request: JsonMapping, reply: WireReply, fault: Fault) -> None:
         self._wait(self.server.endpoint.latency + (fault.seconds if fault.kind is FaultKind.SLOW else 0.0))
         if fault.kind is FaultKind.PAGE:
             self._send(200, b"<html>It works!</html>", {"Content-Type": "text/html"})
@@ -302,10 +306,10 @@ class _Handler(BaseHTTPRequestHandler):
         if not self.close_connection:
             self.wfile.write(b"0\r\n\r\n")
 
-    def _reports_usage(self, request: Mapping[str, Any]) -> bool:
+    def _reports_usage(self, request: JsonMapping) -> bool:
         return bool(request.get("stream_options")) or self.server.endpoint.reports_usage_unasked
 
-    def _events(self, chunks: list[dict[str, Any]], fault: Fault) -> Iterator[str]:
+    def _events(self, chunks: list[JsonObject], fault: Fault) -> Iterator[str]:
         middle = len(chunks) // 2
         for position, chunk in enumerate(chunks):
             if position == middle and fault.kind in (FaultKind.CUT, FaultKind.NO_FINISH):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from anyio.lowlevel import checkpoint
 
@@ -16,7 +15,7 @@ from pullwright.agents.llm.wire import RawCall, RawReply
 from pullwright.agents.message import AssistantMessage
 from pullwright.agents.ports.model import Delta, DeltaListener, ModelReply, ModelRequest, ReplyClass
 
-Arguments = Mapping[str, Any] | str
+Arguments = Mapping[str, object] | str
 """Arguments of a call; text goes out as it is, valid or not."""
 
 

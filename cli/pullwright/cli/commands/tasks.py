@@ -28,22 +28,22 @@ def list_command(*, json: bool) -> int:
 
 def show_command(task_id: str, *, json: bool) -> int:
     """Print a task and its journal so far."""
-    return _with_store(partial(_show, task_id, json=json))
+    return _with_store(partial(_show, task_id=task_id, json=json))
 
 
 def watch_command(task_id: str, *, json: bool) -> int:
     """Follow a task until it ends."""
-    return _with_store(partial(_watch, task_id, json=json))
+    return _with_store(partial(_watch, task_id=task_id, json=json))
 
 
 def diff_command(task_id: str) -> int:
     """Print the patch of a task as it is."""
-    return _with_store(partial(_diff, task_id))
+    return _with_store(partial(_diff, task_id=task_id))
 
 
 def cancel_command(task_id: str) -> int:
     """Stop a task."""
-    return _with_store(partial(_cancel, task_id))
+    return _with_store(partial(_cancel, task_id=task_id))
 
 
 def _with_store(command: Callable[[TaskStore], Awaitable[int]]) -> int:
@@ -74,7 +74,7 @@ async def _list(store: TaskStore, *, json: bool) -> int:
     return 0
 
 
-async def _show(store: TaskStore, task_id: str, *, json: bool) -> int:
+async def _show(store: TaskStore, *, task_id: str, json: bool) -> int:
     task = await store.get(task_id)
     view = make_view(json=json)
     if not json:
@@ -84,7 +84,7 @@ async def _show(store: TaskStore, task_id: str, *, json: bool) -> int:
     return 0
 
 
-async def _watch(store: TaskStore, task_id: str, *, json: bool) -> int:
+async def _watch(store: TaskStore, *, task_id: str, json: bool) -> int:
     task = await store.get(task_id)
     if task.status.terminal and not await store.journal(task.id):
         return exit_code(task)  # canceled before it ran: there is no last entry to wait for
@@ -94,7 +94,7 @@ async def _watch(store: TaskStore, task_id: str, *, json: bool) -> int:
     return exit_code(await store.get(task.id))
 
 
-async def _diff(store: TaskStore, task_id: str) -> int:
+async def _diff(store: TaskStore, *, task_id: str) -> int:
     task = await store.get(task_id)
     if not task.patch_path:
         raise TaskError(f"task {task.id!r} has no patch; it is {task.status.value}")
@@ -105,7 +105,7 @@ async def _diff(store: TaskStore, task_id: str) -> int:
     return 0
 
 
-async def _cancel(store: TaskStore, task_id: str) -> int:
+async def _cancel(store: TaskStore, *, task_id: str) -> int:
     task = await store.get(task_id)
     task = await store.cancel(task.id, reason="canceled by `agent cancel`")
     _say(f"task {task.id} is {task.status.value}")

@@ -1,0 +1,128 @@
+"""What every ``CodeHost`` must do. Subclass ``CodeHostContract`` and give it a ``stage`` fixture."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Protocol
+
+import pytest
+
+from pullwright.agents.change import Change, RepositoryRef
+from pullwright.agents.errors import NotFound, RemoteRejected
+from pullwright.agents.ports.code_host import CodeHost
+
+TITLE = "Totals are wrong: “1 cent”"
+BODY = "First line\n\n```\ncode  \n```\nGrüße <b>&amp;</b>"
+
+
+class CodeHostStage(Protocol):
+    """A code host with one repository whose default branch ``trunk`` has a commit, and the means to change it."""
+
+    @property
+    def host(self) -> CodeHost:
+        """The code host under test, with a token."""
+        ...
+
+    @property
+    def repository(self) -> RepositoryRef:
+        """The repository."""
+        ...
+
+    def file_issue(self, *, title: str, body: str, author: str, comments: tuple[tuple[str, str], ...] = ()) -> int:
+        """File an issue with (author, text) comments and return its number."""
+        ...
+
+    def push(self, branch: str) -> Change:
+        """Put a branch with one commit more than the default branch on the host."""
+        ...
+
+    def close_pull_request(self, number: int) -> None:
+        """Close a pull request without merging it."""
+        ...
+
+    def body_of(self, number: int) -> str:
+        """Return the text of a pull request."""
+        ...
+
+
+@pytest.mark.anyio
+class CodeHostContract:
+    """Reads are what the host has; a branch never gets two pull requests."""
+
+    async def test_the_default_branch_is_the_hosts(self, stage: CodeHostStage) -> None:
+        assert await stage.host.default_branch(stage.repository) == "trunk"
+
+    async def test_an_unknown_repository_is_not_found(self, stage: CodeHostStage) -> None:
+        unknown = replace(stage.repository, name="nowhere")
+        with pytest.raises(NotFound, match="nowhere") as caught:
+            await stage.host.default_branch(unknown)
+        assert "\n" not in str(caught.value)
+
+    async def test_an_issue_is_read_as_it_was_written(self, stage: CodeHostStage) -> None:
+        said = (("ann", "first"), ("bob", "second"), ("ann", "third"))
+        number = stage.file_issue(title=TITLE, body=BODY, author="carol", comments=said)
+        issue = await stage.host.get_issue(stage.repository, number)
+        assert (issue.number, issue.title, issue.body, issue.author) == (number, TITLE, BODY, "carol")
+        assert tuple((comment.author, comment.body) for comment in issue.comments) == said
+        assert (issue.state, issue.images, issue.notes) == ("open", (), ())
+        assert issue.url.startswith("https://")
+
+    async def test_an_issue_without_text_has_an_empty_one(self, stage: CodeHostStage) -> None:
+        number = stage.file_issue(title=TITLE, body="", author="carol")
+        issue = await stage.host.get_issue(stage.repository, number)
+        assert (issue.body, issue.comments) == ("", ())
+
+    async def test_an_unknown_issue_is_not_found(self, stage: CodeHostStage) -> None:
+        with pytest.raises(NotFound, match="4711"):
+            await stage.host.get_issue(stage.repository, 4711)
+
+    async def test_a_pull_request_is_a_draft_for_the_branch(self, stage: CodeHostStage) -> None:
+        change = stage.push("agent/1-one")
+        pull = await stage.host.open_pull_request(change, body=BODY)
+        assert (pull.branch, pull.state, pull.draft) == ("agent/1-one", "open", True)
+        assert pull.url.endswith(f"/{pull.number}")
+        assert stage.body_of(pull.number) == BODY
+
+    async def test_numbers_are_not_shared_with_issues(self, stage: CodeHostStage) -> None:
+        number = stage.file_issue(title=TITLE, body=BODY, author="carol")
+        pull = await stage.host.open_pull_request(stage.push("agent/1-one"), body=BODY)
+        assert pull.number > number
+
+    async def test_a_second_call_returns_the_first_pull_request(self, stage: CodeHostStage) -> None:
+        change = stage.push("agent/1-one")
+        first = await stage.host.open_pull_request(change, body=BODY)
+        second = await stage.host.open_pull_request(change, body="another text")
+        assert first == second
+        assert stage.body_of(first.number) == BODY
+
+    async def test_a_closed_pull_request_is_returned_too(self, stage: CodeHostStage) -> None:
+        change = stage.push("agent/1-one")
+        first = await stage.host.open_pull_request(change, body=BODY)
+        stage.close_pull_request(first.number)
+        second = await stage.host.open_pull_request(change, body=BODY)
+        assert (second.number, second.state) == (first.number, "closed")
+
+    async def test_two_branches_have_two_pull_requests(self, stage: CodeHostStage) -> None:
+        one = await stage.host.open_pull_request(stage.push("agent/1-one"), body=BODY)
+        other = await stage.host.open_pull_request(stage.push("agent/1-one-more"), body=BODY)
+        assert one.number != other.number
+
+    async def test_without_a_base_the_default_branch_is_it(self, stage: CodeHostStage) -> None:
+        change = replace(stage.push("agent/1-one"), base_ref="")
+        assert (await stage.host.open_pull_request(change, body=BODY)).state == "open"
+
+    async def test_a_branch_that_was_not_pushed_is_refused(self, stage: CodeHostStage) -> None:
+        change = replace(stage.push("agent/1-one"), branch="agent/never-pushed")
+        with pytest.raises(RemoteRejected):
+            await stage.host.open_pull_request(change, body=BODY)
+
+    async def test_a_base_that_does_not_exist_is_refused(self, stage: CodeHostStage) -> None:
+        change = replace(stage.push("agent/1-one"), base_ref="nowhere")
+        with pytest.raises(RemoteRejected):
+            await stage.host.open_pull_request(change, body=BODY)
+
+    async def test_the_credential_does_not_show_its_token(self, stage: CodeHostStage) -> None:
+        credential = stage.host.credential()
+        assert credential is not None
+        assert credential.token
+        assert credential.token not in repr(credential) + repr(stage.host)

@@ -1,0 +1,94 @@
+"""A code host in memory that passes the same contract as the real ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from pullwright.agents.change import Change, PullRequest, RepositoryRef
+from pullwright.agents.errors import IntegrationError, NotFound, RemoteRejected
+from pullwright.agents.ports.code_host import Issue
+from pullwright.agents.ports.mirror import Credential
+
+
+@dataclass(slots=True, kw_only=True)
+class FakeRepository:
+    """One repository of the fake; tests change it as they like."""
+
+    default_branch: str = "main"
+    branches: set[str] = field(default_factory=lambda: {"main"})
+    """Branches that exist on the host; pushing is what puts them there."""
+    issues: dict[int, Issue] = field(default_factory=dict)
+    pulls: list[PullRequest] = field(default_factory=list)
+    bodies: dict[int, str] = field(default_factory=dict)
+    """Text of each pull request by its number."""
+
+    def push(self, branch: str) -> None:
+        """Put a branch on the host."""
+        self.branches.add(branch)
+
+
+class FakeCodeHost:
+    """See ``CodeHost`` for the contract."""
+
+    def __init__(self, *, host: str = "example.test", token: str = "") -> None:
+        self.host = host
+        self.repositories: dict[str, FakeRepository] = {}
+        self.failures: list[IntegrationError] = []
+        """Raised by the next calls, one each."""
+        self._token = token
+
+    def add_repository(self, slug: str, *, default_branch: str = "main") -> FakeRepository:
+        """Make a repository with one branch."""
+        repository = FakeRepository(default_branch=default_branch, branches={default_branch})
+        self.repositories[slug.lower()] = repository
+        return repository
+
+    def ref(self, slug: str) -> RepositoryRef:
+        """Return a repository as the core names it."""
+        owner, _, name = slug.partition("/")
+        return RepositoryRef(url=f"https://{self.host}/{slug}.git", host=self.host, owner=owner, name=name)
+
+    def credential(self) -> Credential | None:
+        """Return the token that the fake was made with."""
+        return Credential(token=self._token) if self._token else None
+
+    async def default_branch(self, repository: RepositoryRef) -> str:
+        """Return the name of the default branch."""
+        return self._find(repository).default_branch
+
+    async def get_issue(self, repository: RepositoryRef, number: int) -> Issue:
+        """Return an issue that was put into ``issues``."""
+        issue = self._find(repository).issues.get(number)
+        if issue is None:
+            raise NotFound(f"there is no issue {f'{repository.slug}#{number}'!r}; check the number")
+        return issue
+
+    async def open_pull_request(self, change: Change, *, body: str) -> PullRequest:
+        """Add a draft pull request to ``pulls``, or return the one that the branch has."""
+        repository = self._find(change.repository)
+        existing = [pull for pull in repository.pulls if pull.branch == change.branch]
+        if existing:
+            return max(existing, key=lambda pull: (pull.state == "open", pull.number))
+        base = change.base_ref or repository.default_branch
+        for branch in (change.branch, base):
+            if branch not in repository.branches:
+                raise RemoteRejected(f"{change.repository.slug!r} has no branch {branch!r}; push it first")
+        number = max([*repository.issues, *repository.bodies], default=0) + 1
+        url = f"https://{self.host}/{change.repository.slug}/pull/{number}"
+        pull = PullRequest(number=number, url=url, branch=change.branch)
+        repository.pulls.append(pull)
+        repository.bodies[number] = body
+        return pull
+
+    def close_pull_request(self, slug: str, number: int, *, state: str = "closed") -> None:
+        """Give a pull request another state, as a person would."""
+        pulls = self.repositories[slug.lower()].pulls
+        pulls[:] = [replace(pull, state=state) if pull.number == number else pull for pull in pulls]
+
+    def _find(self, repository: RepositoryRef) -> FakeRepository:
+        if self.failures:
+            raise self.failures.pop(0)
+        found = self.repositories.get(repository.slug.lower())
+        if found is None or repository.host != self.host:
+            raise NotFound(f"there is no repository {repository.slug!r} at {self.host!r}; check its name")
+        return found

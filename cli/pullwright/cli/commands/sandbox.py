@@ -1,0 +1,28 @@
+"""``agent sandbox``: the image that sandboxes are made from."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from pathlib import Path
+
+from pullwright.cli import wiring
+from pullwright.cli.runtime import interruptible, run_async
+from pullwright.cli.settings import Settings, load_settings
+
+
+def build_command(*, rebuild: bool) -> int:
+    """Build the image and print its name."""
+    return run_async(interruptible, partial(_build, load_settings(Path.cwd()), rebuild))
+
+
+async def _build(settings: Settings, rebuild: bool) -> int:
+    async with wiring.open_engine() as engine:
+        image = wiring.sandbox_image(settings, engine)
+        name = await (image.rebuild(_progress) if rebuild else image.ensure(_progress))
+    sys.stdout.write(f"{name}\n")
+    return 0
+
+
+def _progress(line: str) -> None:
+    print(f"agent: {line}", file=sys.stderr)  # noqa: T201 - the command's own voice

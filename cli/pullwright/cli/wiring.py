@@ -1,0 +1,190 @@
+"""The composition root: the only place that names concrete classes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+from anyio import to_thread
+
+from pullwright.agents.change import RepositoryRef
+from pullwright.agents.clock import SystemClock
+from pullwright.agents.errors import ConfigError, EndpointMisconfigured
+from pullwright.agents.ports.code_host import CodeHost, Issue
+from pullwright.agents.ports.store import TaskStore
+from pullwright.agents.task import TaskSpec
+from pullwright.cli.intake import Origin
+from pullwright.cli.render import JsonView, View, printable
+from pullwright.cli.settings import Settings
+
+if TYPE_CHECKING:
+    from pullwright.agents.llm.settings import EndpointSettings
+    from pullwright.agents.worker.worker import Worker
+    from pullwright.sandbox.docker_engine import DockerEngine
+    from pullwright.sandbox.image import SandboxImage
+
+NOBODY_ANSWERS = (
+    "Nobody can answer now. Decide as the maintainer would, go on, and say in the summary what you decided and why."
+)
+
+
+def require_endpoint(settings: Settings) -> None:
+    """Check what can be checked without asking anybody.
+
+    Raises:
+        ConfigError: There is no endpoint to ask.
+    """
+    if not settings.endpoint_url:
+        raise ConfigError(
+            "there is no model endpoint; set AGENT_ENDPOINT_URL to one that speaks OpenAI's API (http://HOST:PORT/v1)"
+        )
+
+
+def open_store(settings: Settings) -> AbstractAsyncContextManager[TaskStore]:
+    """Open the store that the settings name."""
+    from pullwright.agents.queue.store import SqlTaskStore
+
+    return SqlTaskStore.open(settings.store_url, SystemClock())
+
+
+async def read_origin(repo: str) -> Origin:
+    """Find out what ``--repo`` (or the working folder, if it is empty) stands for.
+
+    Raises:
+        ConfigError: It is neither a repository's URL nor a checkout with a commit.
+    """
+    from pullwright.sandbox.checkout import parse_remote, read_checkout
+
+    place = await anyio.Path(repo or ".").absolute()
+    if "://" in repo or (repo and not await place.exists()):
+        return Origin(remote=parse_remote(repo), checkout=None)
+    checkout = await read_checkout(Path(place))
+    if checkout.head_sha is None:
+        raise ConfigError(f"the repository {str(checkout.root)!r} has no commit yet; commit something first")
+    remote = parse_remote(checkout.remote_url) if checkout.remote_url else None
+    return Origin(remote=remote if remote and remote.host else None, checkout=checkout.root)
+
+
+def code_host(settings: Settings, remote: RepositoryRef | None) -> CodeHost | None:
+    """Return the code host of a repository, or None if it is not the one that the settings name.
+
+    Raises:
+        ConfigError: The settings of the code host are wrong.
+    """
+    from pullwright.integrations.github import GitHubCodeHost, GitHubSettings
+
+    ca_file = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE") or ""
+    github = GitHubSettings(
+        api_url=settings.github_api_url,
+        token=settings.github_token.get_secret_value(),
+        ca_file=Path(ca_file) if ca_file else None,
+    )
+    if remote is None or not github.matches(remote):
+        return None
+    return GitHubCodeHost(github)
+
+
+def render_issue(issue: Issue) -> str:
+    """Return an issue as untrusted data for the model."""
+    import secrets
+
+    from pullwright.integrations.untrusted import render_issue as render
+
+    return render(issue, secrets.token_hex(8))
+
+
+def sandbox_image(settings: Settings, engine: DockerEngine) -> SandboxImage:
+    """Return the image that sandboxes are made from."""
+    from pullwright.sandbox.image import SandboxImage
+
+    return SandboxImage(engine, name=settings.sandbox_image or None)
+
+
+def open_engine() -> DockerEngine:
+    """Return the container engine that ``DOCKER_HOST`` names, or the one of this host; use it as a context manager."""
+    from pullwright.sandbox.docker_engine import DockerEngine
+
+    return DockerEngine()
+
+
+def endpoint_settings(settings: Settings) -> EndpointSettings:
+    """Return what the settings say about the model endpoint."""
+    from pullwright.agents.llm.settings import EndpointSettings
+
+    return EndpointSettings(
+        url=settings.endpoint_url,
+        key=settings.endpoint_key.get_secret_value(),
+        model=settings.model,
+        profile=settings.endpoint_profile,
+    )
+
+
+async def probe_endpoint(settings: Settings) -> str:
+    """Ask the endpoint what it serves and whether its tool calls work; return that in one line.
+
+    Raises:
+        ModelError: It does not answer, or is set up in a way that can not work.
+    """
+    from pullwright.agents.llm.openai_model import OpenAIModel
+
+    async with OpenAIModel.open(endpoint_settings(settings)) as model:
+        report = await model.probe(settings.reasoning_effort)
+    if not report.calls_tools:
+        raise EndpointMisconfigured(f"{report.model.name} answers, but its tool calls do not arrive; {report.remark}")
+    window = f"window {report.model.window} tokens, " if report.model.window else ""
+    return f"{report.model.name} at {settings.endpoint_url}, {window}tool calls work"
+
+
+@asynccontextmanager
+async def open_worker(settings: Settings, spec: TaskSpec, store: TaskStore, view: View) -> AsyncIterator[Worker]:
+    """Put together everything that takes this task to its end, and take it apart afterwards.
+
+    Raises:
+        ModelError: The endpoint does not answer, or refuses the key.
+        SandboxUnavailable: No container engine answers.
+    """
+    from pullwright.agents.llm.openai_model import OpenAIModel
+    from pullwright.agents.worker.pipeline import Parts
+    from pullwright.agents.worker.worker import Worker
+    from pullwright.integrations.pull_request_body import pull_request_body
+    from pullwright.sandbox.container_spec import ContainerLimits
+    from pullwright.sandbox.docker_provider import DockerProvider
+    from pullwright.sandbox.mirror import GitMirror
+    from pullwright.sandbox.verifier import FreshVerifier
+
+    home = settings.home.expanduser()
+    async with open_engine() as engine, OpenAIModel.open(endpoint_settings(settings)) as model:
+        limits = ContainerLimits(memory_mib=settings.sandbox_memory_mb, cpus=settings.sandbox_cpus)
+        provider = DockerProvider(engine, image=sandbox_image(settings, engine), limits=limits, progress=view.note)
+        yield Worker(
+            Parts(
+                store=store,
+                model=model,
+                sandboxes=provider,
+                verifier=FreshVerifier(provider, timeout=60 * settings.check_minutes),
+                mirror=GitMirror(home / "mirrors"),
+                code_host=code_host(settings, spec.repository),
+                describe=pull_request_body,
+                clock=SystemClock(),
+                patches=home / "patches",
+                ask=_asker(view),
+                effort=settings.reasoning_effort,
+                on_delta=view.delta,
+            )
+        )
+
+
+def _asker(view: View) -> Callable[[str], Awaitable[str]]:
+    async def ask(question: str) -> str:
+        if isinstance(view, JsonView) or not sys.stdin.isatty():
+            return NOBODY_ANSWERS
+        view.note(f"? {printable(question)}")
+        answer = await to_thread.run_sync(input, "> ", abandon_on_cancel=True)
+        return answer.strip() or NOBODY_ANSWERS
+
+    return ask

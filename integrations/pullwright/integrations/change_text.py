@@ -1,0 +1,49 @@
+"""Names and messages of a change: branch, commit title, commit body. Pure."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+from pullwright.integrations.markdown import defuse
+from pullwright.integrations.untrusted import sanitise, sanitise_line
+
+BRANCH_LIMIT = 100
+_SLUG_LIMIT = 50
+_TITLE_LIMIT = 120
+_ID_LENGTH = 8
+_NOT_SLUG = re.compile(r"[^a-z0-9]+")
+_NOT_PREFIX = re.compile(r"[^A-Za-z0-9_-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class CommitMessage:
+    """A commit message in its two parts."""
+
+    title: str
+    body: str
+
+
+def branch_name(*, issue: int | None, title: str, task_id: str, prefix: str = "agent") -> str:
+    """Return ``prefix/<issue>-<slug>-<end of the task id>``: letters, digits and dashes, at most 100 characters."""
+    parts = [str(issue)] if issue else []
+    parts += [_slug(title, _SLUG_LIMIT) or "change", _slug(task_id, 200).replace("-", "")[-_ID_LENGTH:]]
+    folder = _NOT_PREFIX.sub("-", prefix).strip("-")[:30] or "agent"
+    return f"{folder}/{'-'.join(part for part in parts if part)}"[:BRANCH_LIMIT]
+
+
+def commit_message(*, title: str, summary: str, issue: int | None) -> CommitMessage:
+    """Return a commit message that mentions nobody and closes no issue but the task's own."""
+    trailer = [f"Fixes #{issue}"] if issue else []
+    body = defuse(sanitise(summary)).strip()
+    shown = defuse(sanitise_line(title, _TITLE_LIMIT)) or "Change without a title"
+    return CommitMessage(shown, "\n\n".join(part for part in (body, *trailer) if part))
+
+
+def _slug(text: str, limit: int) -> str:
+    ascii_only = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    slug = _NOT_SLUG.sub("-", ascii_only.lower()).strip("-")
+    if len(slug) <= limit:
+        return slug
+    return (slug[: limit + 1].rpartition("-")[0] or slug[:limit]).strip("-")

@@ -1,0 +1,132 @@
+"""GitHub in the role of the code host.
+
+PyGithub takes a quarter of a second of processor time to import, so this module leaves that to the first request.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import anyio.to_thread
+
+from pullwright.agents.change import Change, PullRequest, RepositoryRef
+from pullwright.agents.errors import ConfigError
+from pullwright.agents.message import Image
+from pullwright.agents.ports.code_host import Comment, Issue
+from pullwright.agents.ports.mirror import Credential
+from pullwright.integrations.github.settings import API_URL_VARIABLE, GitHubSettings
+from pullwright.integrations.github.text import BODY_LIMIT, image_links, one_line
+from pullwright.integrations.github.tuning import GitHubTuning
+from pullwright.integrations.markdown import clip
+
+if TYPE_CHECKING:
+    from pullwright.integrations.github.client import GitHubClient
+    from pullwright.integrations.github.operations import IssueFacts
+    from pullwright.integrations.github.payloads import PullPayload
+
+_HEADS = "refs/heads/"
+
+
+class GitHubCodeHost:
+    """Reads issues and opens pull requests; see ``CodeHost`` for the contract."""
+
+    def __init__(self, settings: GitHubSettings, tuning: GitHubTuning | None = None) -> None:
+        self._settings = settings
+        self._tuning = tuning or GitHubTuning()
+        self._client: GitHubClient | None = None
+
+    @property
+    def settings(self) -> GitHubSettings:
+        """Where this GitHub is."""
+        return self._settings
+
+    def matches(self, repository: RepositoryRef) -> bool:
+        """Whether a repository is on this host; only then may the credential be used for it."""
+        return self._settings.matches(repository)
+
+    def credential(self) -> Credential | None:
+        """Return what git needs, or None without a token. Ask ``matches`` before it is sent anywhere."""
+        return Credential(token=self._settings.token) if self._settings.token else None
+
+    async def default_branch(self, repository: RepositoryRef) -> str:
+        """Return the name of the default branch."""
+        client = await self._connected(repository)
+        from pullwright.integrations.github.operations import read_repository
+
+        found = await client.talk(partial(read_repository, slug=repository.slug))
+        return found.default_branch
+
+    async def get_issue(self, repository: RepositoryRef, number: int) -> Issue:
+        """Read an issue with its newest comments and the pictures that are kept on this host."""
+        client = await self._connected(repository)
+        from pullwright.integrations.github.operations import read_issue
+
+        work = partial(read_issue, slug=repository.slug, number=number, newest=self._tuning.comments)
+        facts = await client.talk(work)
+        images, notes = await self._images(client, facts)
+        if facts.comments_left_out:
+            notes = (f"{facts.comments_left_out} older comments were left out", *notes)
+        return _issue(facts, images, notes)
+
+    async def open_pull_request(self, change: Change, *, body: str) -> PullRequest:
+        """Open a draft pull request, or adopt the one that the branch has."""
+        client = await self._connected(change.repository)
+        from pullwright.integrations.github.operations import Proposal, open_pull_request
+
+        proposal = Proposal(
+            slug=change.repository.slug,
+            branch=change.branch.removeprefix(_HEADS),
+            base=change.base_ref.removeprefix(_HEADS),
+            title=one_line(change.title) or "Change without a title",
+            body=clip(body, BODY_LIMIT),
+        )
+        return _pull_request(await client.talk(partial(open_pull_request, proposal=proposal), writes=True))
+
+    async def _images(self, client: GitHubClient, facts: IssueFacts) -> tuple[tuple[Image, ...], tuple[str, ...]]:
+        links = image_links(facts.texts, self._settings.web_url)
+        if not links:
+            return (), ()
+        from pullwright.integrations.github.images import ImageFetcher
+
+        return await client.talk(lambda _: ImageFetcher(self._settings, self._tuning).fetch(links))
+
+    async def _connected(self, repository: RepositoryRef) -> GitHubClient:
+        if not self.matches(repository):
+            shown, ours = repository.host or repository.url, self._settings.web_host
+            advice = f"set {API_URL_VARIABLE} to the API of the repository's host"
+            raise ConfigError(f"repository {repository.slug!r} is at {shown!r}, not at {ours!r}; {advice}")
+        if self._client is None:
+            self._client = await anyio.to_thread.run_sync(_make_client, self._settings, self._tuning)
+        return self._client
+
+
+def _make_client(settings: GitHubSettings, tuning: GitHubTuning) -> GitHubClient:
+    from pullwright.integrations.github.client import GitHubClient
+
+    return GitHubClient(settings, tuning)
+
+
+def _issue(facts: IssueFacts, images: tuple[Image, ...], notes: tuple[str, ...]) -> Issue:
+    issue = facts.issue
+    return Issue(
+        number=issue.number,
+        title=issue.title,
+        body=issue.body or "",
+        author=issue.author,
+        url=issue.html_url,
+        state=issue.state,
+        comments=tuple(Comment(author=comment.author, body=comment.body or "") for comment in facts.comments),
+        images=images,
+        notes=notes,
+    )
+
+
+def _pull_request(pull: PullPayload) -> PullRequest:
+    return PullRequest(
+        number=pull.number,
+        url=pull.html_url,
+        branch=pull.head.ref,
+        state="merged" if pull.merged_at else pull.state,
+        draft=pull.draft,
+    )

@@ -1,0 +1,185 @@
+"""PyGithub, in threads: the only module that imports it, and where its errors become ours.
+
+PyGithub is used as an authenticated transport. Its objects fetch whatever is missing behind the reader's back, so what
+comes back is read by the models of ``payloads`` instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import anyio
+import anyio.to_thread
+import github
+import requests
+from github.GithubRetry import GithubRetry
+from pydantic import TypeAdapter, ValidationError
+
+from pullwright.agents.errors import ConfigError, RemoteRejected, RemoteUnavailable
+from pullwright.integrations.github.failures import Refusal, to_error
+from pullwright.integrations.github.settings import API_URL_VARIABLE, CA_FILE_VARIABLES, GitHubSettings
+from pullwright.integrations.github.tuning import GitHubTuning
+
+API_VERSION = "2022-11-28"
+USER_AGENT = "pullwright"
+
+_JSON = "application/vnd.github+json"
+
+T = TypeVar("T")
+
+
+class Refused(Exception):
+    """GitHub answered with an error status; carries it until somebody decides what it means."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(str(to_error(refusal)))
+        self.refusal = refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One conversation with GitHub on one thread."""
+
+    api: github.Github
+    settings: GitHubSettings
+
+    def get(
+        self,
+        kind: type[T],
+        path: str,
+        *,
+        action: str,
+        accept: str = _JSON,
+        parameters: Mapping[str, str | int] | None = None,
+    ) -> T:
+        """Read something; a redirect to its new name is followed.
+
+        Raises:
+            Refused: GitHub answered with an error status.
+            RemoteUnavailable, RemoteRejected, ConfigError.
+        """
+        return self._ask(kind, "GET", path, action, accept=accept, parameters=dict(parameters or {}))
+
+    def post(self, kind: type[T], path: str, content: Mapping[str, object], *, action: str) -> T:
+        """Write something, once. A redirect is not followed, so resolve the repository's name first.
+
+        Raises:
+            Refused: GitHub answered with an error status.
+            RemoteUnavailable, RemoteRejected, ConfigError.
+        """
+        return self._ask(kind, "POST", path, action, accept=_JSON, content=dict(content))
+
+    def _ask(
+        self,
+        kind: type[T],
+        method: str,
+        path: str,
+        action: str,
+        *,
+        accept: str,
+        parameters: dict[str, str | int] | None = None,
+        content: dict[str, object] | None = None,
+    ) -> T:
+        address = self._below_base(path)
+        try:
+            # The headers have no name here because PyGithub adds the token to them, and a traceback may show names.
+            _, document = self.api.requester.requestJsonAndCheck(
+                method, address, parameters=parameters, headers={"Accept": accept}, input=content
+            )
+            return TypeAdapter(kind).validate_python(document)
+        except github.GithubException as exc:
+            raise Refused(self._refusal(exc, action)) from exc
+        except requests.RequestException as exc:
+            raise _unreachable(exc, self.settings.web_host, action) from exc
+        except ValidationError as exc:
+            first = ".".join(str(part) for part in exc.errors()[0]["loc"])
+            reason = f"the answer has no usable {first or 'content'!r}"
+            raise RemoteRejected(self._line(action, reason, f"check {API_URL_VARIABLE}")) from exc
+        except ValueError as exc:
+            raise RemoteUnavailable(self._line(action, "the answer is no JSON", "try again later")) from exc
+        except RuntimeError as exc:
+            # PyGithub's way of saying that a redirect left the host.
+            raise ConfigError(self._line(action, "it redirects elsewhere", f"correct {API_URL_VARIABLE}")) from exc
+
+    def _below_base(self, path: str) -> str:
+        parts = urlsplit(path)
+        return parts.path.removeprefix(urlsplit(self.settings.api_url).path) if parts.netloc else path
+
+    def _refusal(self, error: github.GithubException, action: str) -> Refusal:
+        headers = {name.lower(): str(value) for name, value in (error.headers or {}).items()}
+        return Refusal(
+            status=error.status,
+            headers=headers,
+            document=error.data,
+            host=self.settings.web_host,
+            action=action,
+            anonymous=not self.settings.token,
+        )
+
+    def _line(self, action: str, what: str, advice: str) -> str:
+        return f"GitHub at {self.settings.web_host!r} failed {action}: {what}; {advice}"
+
+
+class GitHubClient:
+    """Runs conversations in worker threads, a few at a time."""
+
+    def __init__(self, settings: GitHubSettings, tuning: GitHubTuning) -> None:
+        self._settings = settings
+        self._tuning = tuning
+        self._github_threads = anyio.CapacityLimiter(tuning.threads)
+
+    async def talk(self, work: Callable[[Session], T], *, writes: bool = False) -> T:
+        """Run ``work`` in a thread with a session of its own.
+
+        A cancelled read is left behind at once. A cancelled write is waited for: its effect can not be recalled.
+
+        Raises:
+            IntegrationError: As ``work`` says, an error status included.
+        """
+        job = partial(self._work, work)
+        return await anyio.to_thread.run_sync(job, abandon_on_cancel=not writes, limiter=self._github_threads)
+
+    def _work(self, work: Callable[[Session], T]) -> T:
+        with _connect(self._settings, self._tuning) as api:
+            try:
+                return work(Session(api, self._settings))
+            except Refused as exc:
+                raise to_error(exc.refusal) from exc
+
+
+def _connect(settings: GitHubSettings, tuning: GitHubTuning) -> github.Github:
+    retry = GithubRetry(
+        total=tuning.retries,
+        backoff_factor=tuning.backoff,
+        # PyGithub repeats a POST by default, which opens things twice.
+        allowed_methods={"GET", "HEAD"},
+        raise_on_status=False,
+        max_rate_limit_wait=tuning.rate_limit_wait,
+        retry_after_max=tuning.rate_limit_wait,
+    )
+    return github.Github(
+        auth=github.Auth.Token(settings.token) if settings.token else None,
+        base_url=settings.api_url,
+        timeout=tuning.timeout,
+        user_agent=USER_AGENT,
+        per_page=100,
+        verify=str(settings.ca_file) if settings.ca_file else True,
+        retry=retry,
+        seconds_between_requests=0,
+        lazy=True,
+        api_version=API_VERSION,
+    )
+
+
+def _unreachable(error: requests.RequestException, host: str, action: str) -> RemoteUnavailable | ConfigError:
+    text = str(error)
+    if "CERTIFICATE_VERIFY_FAILED" in text:
+        advice = f"point {CA_FILE_VARIABLES[0]} at the file with your company's certificates"
+        return ConfigError(f"GitHub at {host!r} failed {action}: its certificate is not trusted; {advice}")
+    reason = "it did not answer in time" if isinstance(error, requests.Timeout) else "it could not be reached"
+    advice = f"check the network and {API_URL_VARIABLE}, or try again later"
+    return RemoteUnavailable(f"GitHub at {host!r} failed {action}: {reason}; {advice}")

@@ -1,0 +1,74 @@
+"""The parts of GitHub's documents that this project reads; everything else in them is ignored."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+GHOST = "ghost"
+"""What GitHub calls the author of something whose account is gone."""
+
+
+class Payload(BaseModel):
+    """Base of the models below."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class UserPayload(Payload):
+    """A person or a bot."""
+
+    login: str
+
+
+class RepositoryPayload(Payload):
+    """A repository under the name that it has now."""
+
+    full_name: str
+    default_branch: str
+
+    @property
+    def owner(self) -> str:
+        """The account that holds it."""
+        return self.full_name.partition("/")[0]
+
+
+class CommentPayload(Payload):
+    """A comment; ``body_html`` comes with the full media type."""
+
+    user: UserPayload | None = None
+    body: str | None = None
+    body_html: str | None = None
+
+    @property
+    def author(self) -> str:
+        """Login of the author."""
+        return self.user.login if self.user else GHOST
+
+
+class IssuePayload(CommentPayload):
+    """An issue."""
+
+    number: int
+    title: str
+    state: str
+    html_url: str
+    comments: int = 0
+    comments_url: str
+
+
+class SidePayload(Payload):
+    """One side of a pull request."""
+
+    ref: str
+    label: str | None = None
+
+
+class PullPayload(Payload):
+    """A pull request."""
+
+    number: int
+    html_url: str
+    state: str
+    draft: bool = False
+    merged_at: str | None = None
+    head: SidePayload

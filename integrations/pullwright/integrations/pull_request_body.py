@@ -1,0 +1,98 @@
+"""The text of a pull request: what, why, how it was checked, what was not, and what it cost. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from itertools import zip_longest
+
+from pullwright.agents.change import CheckResult, Evidence
+from pullwright.agents.ports.code_host import ChangeReport
+from pullwright.integrations.markdown import clip, close_code, code_block, code_span, defuse
+from pullwright.integrations.untrusted import sanitise, sanitise_line
+
+BODY_LIMIT = 65_536
+_OUTPUT_LIMIT = 4000
+_TERMINAL_CODE = re.compile(r"\x1b\[[0-9;?]{0,20}[ -/]{0,5}[@-~]")
+_TASK_ID = re.compile(r"[^A-Za-z0-9_.:-]")
+
+
+def pull_request_body(report: ChangeReport) -> str:
+    """Return the text of a pull request; the part that machines need survives any cut."""
+    summary = close_code(defuse(sanitise(report.summary)).strip()) or "The agent wrote no summary."
+    head = "\n\n".join([summary, "## How it was checked", *_checks(report.evidence)])
+    tail = _tail(report)
+    return f"{clip(head, BODY_LIMIT - len(tail) - 2)}\n\n{tail}"
+
+
+def marker(task_id: str) -> str:
+    """Return the hidden line by which a pull request of a task is recognised."""
+    return f"<!-- pullwright:task={_TASK_ID.sub('', task_id)} -->"
+
+
+def _tail(report: ChangeReport) -> str:
+    fixes = [f"Fixes #{report.issue_number}"] if report.issue_number else []
+    return "\n\n".join([*fixes, f"---\n{_origin(report)}", marker(report.task_id)])
+
+
+def _origin(report: ChangeReport) -> str:
+    model = f" with {code_span(sanitise_line(report.model, 200))}" if report.model else ""
+    usage = report.usage
+    tokens = f"{usage.total_tokens:,} tokens ({usage.prompt_tokens:,} in, {usage.completion_tokens:,} out)"
+    made = f"Made by Pullwright{model} in {_count(report.steps, 'step')}, {tokens}."
+    return f"{made} Please review it as you would a stranger's work."
+
+
+def _checks(evidence: Evidence) -> Iterable[str]:
+    yield _verdict(evidence)
+    if not evidence.after:
+        return
+    rows = ["| Command | Before | After |", "| --- | --- | --- |"]
+    rows += [_row(before, after) for before, after in zip_longest(evidence.before, evidence.after)]
+    yield "\n".join(rows)
+    for result in evidence.after:
+        if not result.passed:
+            yield f"Output of {_command(result)} with this change:\n\n{code_block(_ending(result.output))}"
+
+
+def _verdict(evidence: Evidence) -> str:
+    if not evidence.after:
+        return "**Not verified:** no check was run on this change."
+    chosen = "chosen by the repository's owner" if evidence.chosen_by == "owner" else "chosen by the agent itself"
+    failed = sum(not result.passed for result in evidence.after)
+    total = _count(len(evidence.after), "check")
+    if failed:
+        return f"**Not verified:** {failed} of {total} ({chosen}) did not pass with this change, in a fresh container."
+    return f"{total} ({chosen}) passed in a fresh container with this change.{_never_failed(evidence)}"
+
+
+def _never_failed(evidence: Evidence) -> str:
+    if evidence.before and all(result.passed for result in evidence.before):
+        return " They passed before it as well, so they do not show that it was needed."
+    return ""
+
+
+def _row(before: CheckResult | None, after: CheckResult | None) -> str:
+    shown = before or after
+    command = _command(shown).replace("|", "\\|") if shown else ""
+    return f"| {command} | {_cell(before)} | {_cell(after)} |"
+
+
+def _command(result: CheckResult) -> str:
+    return code_span(sanitise_line(result.command, 500))
+
+
+def _cell(result: CheckResult | None) -> str:
+    if result is None:
+        return "not run"
+    how = "stopped at its time limit" if result.exit_code is None else f"exit code {result.exit_code}"
+    return f"{'✅' if result.passed else '❌'} {how}, {result.seconds:.1f} s"
+
+
+def _ending(output: str) -> str:
+    text = sanitise(code_block(_TERMINAL_CODE.sub("", output))).partition("\n")[2].rpartition("\n")[0]
+    return text if len(text) <= _OUTPUT_LIMIT else "…\n" + text[-_OUTPUT_LIMIT:]
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}" + ("" if number == 1 else "s")

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pullwright.agents.errors import IllegalTransition
+from pullwright.agents.task import LEGAL_TRANSITIONS, TaskStatus, require_transition
+
+statuses = st.sampled_from(list(TaskStatus))
+
+
+@given(st.lists(statuses))
+def test_any_sequence_of_changes_stays_inside_the_table(wanted: list[TaskStatus]) -> None:
+    status = TaskStatus.QUEUED
+    for new in wanted:
+        try:
+            require_transition(status, new)
+        except IllegalTransition:
+            assert new not in LEGAL_TRANSITIONS[status]
+        else:
+            assert not status.terminal
+            status = new
+
+
+def test_ends_are_final_and_everything_can_end() -> None:
+    assert {status for status in TaskStatus if status.terminal} == {
+        TaskStatus.SUCCEEDED,
+        TaskStatus.FAILED,
+        TaskStatus.CANCELED,
+        TaskStatus.REJECTED,
+    }
+    for start in TaskStatus:
+        reachable, frontier = {start}, [start]
+        while frontier:
+            following = LEGAL_TRANSITIONS[frontier.pop()] - reachable
+            reachable |= following
+            frontier.extend(following)
+        assert any(status.terminal for status in reachable)

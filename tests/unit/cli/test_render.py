@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import io
+import json
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from pullwright.agents.events import JournalEntry, RunEvent, ToolFinished
+from pullwright.agents.message import ToolResult
+from pullwright.agents.ports.model import Delta
+from pullwright.agents.testing.contracts_store import every_event, finished
+from pullwright.cli.render import JsonView, TerminalView, printable
+
+
+def entry(event: RunEvent, seq: int = 1) -> JournalEntry:
+    return JournalEntry(task_id="t", seq=seq, attempt=1, at=datetime(2026, 11, 1, tzinfo=UTC), event=event)
+
+
+@given(st.text())
+def test_nothing_that_steers_a_terminal_gets_through(text: str) -> None:
+    shown = printable(text)
+    assert not any(ord(char) < 32 and char not in "\n\t" for char in shown)
+    assert not any(char in shown for char in "\x1b\x7f\x9b\u202e\u200b\u2066\U000e0041")
+
+
+def test_hostile_output_is_shown_as_text() -> None:
+    out = io.StringIO()
+    view = TerminalView(Console(file=out, force_terminal=False, width=80))
+    hostile = ToolResult(call_id="x", name="bash", content="\x1b]0;owned\x07 [bold]not markup[/bold]")
+    view.entry(entry(ToolFinished(step=1, result=hostile)))
+    assert "\x1b" not in out.getvalue()
+    assert "[bold]not markup[/bold]" in out.getvalue()
+
+
+def test_every_event_can_be_shown() -> None:
+    out = io.StringIO()
+    view = TerminalView(Console(file=out, force_terminal=True, width=100))
+    with view.live():
+        for event in [*every_event(), finished("succeeded")]:
+            view.delta(Delta(reasoning="hm"))
+            view.entry(entry(event))
+    assert "▸ bash true" in out.getvalue()
+    assert "✔ look" in out.getvalue()
+    assert "succeeded" in out.getvalue()
+
+
+@pytest.mark.parametrize("event", every_event(), ids=lambda event: event.type)
+def test_json_is_one_object_per_line(event: RunEvent) -> None:
+    out = io.StringIO()
+    JsonView(out).entry(entry(event, seq=7))
+    (line,) = out.getvalue().splitlines()
+    data = json.loads(line)
+    assert (data["type"], data["seq"], data["task"]) == (event.type, 7, "t")

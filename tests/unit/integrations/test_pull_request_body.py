@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pullwright.agents.budget import Usage
+from pullwright.agents.change import CheckResult, Evidence
+from pullwright.agents.ports.code_host import ChangeReport
+from pullwright.integrations.markdown import Kind, segments
+from pullwright.integrations.pull_request_body import BODY_LIMIT, marker, pull_request_body
+
+
+def check(exit_code: int | None, output: str = "", command: str = "make test") -> CheckResult:
+    return CheckResult(command=command, exit_code=exit_code, seconds=1.25, output=output)
+
+
+REPORT = ChangeReport(
+    task_id="01J8ZQ4Y7K",
+    title="Round half up",
+    summary="Percentages are rounded now.",
+    evidence=Evidence(chosen_by="owner", before=(check(1, "1 failed"),), after=(check(0, "ok"),)),
+    issue_number=42,
+    model="mistral-medium-3.5",
+    steps=12,
+    usage=Usage(prompt_tokens=12_000, completion_tokens=345),
+)
+
+
+def test_a_verified_change_shows_its_evidence() -> None:
+    assert pull_request_body(REPORT) == (
+        "Percentages are rounded now.\n\n"
+        "## How it was checked\n\n"
+        "1 check (chosen by the repository's owner) passed in a fresh container with this change.\n\n"
+        "| Command | Before | After |\n| --- | --- | --- |\n"
+        "| `make test` | ❌ exit code 1, 1.2 s | ✅ exit code 0, 1.2 s |\n\n"
+        "Fixes #42\n\n"
+        "---\n"
+        "Made by Pullwright with `mistral-medium-3.5` in 12 steps, 12,345 tokens (12,000 in, 345 out). "
+        "Please review it as you would a stranger's work.\n\n"
+        "<!-- pullwright:task=01J8ZQ4Y7K -->"
+    )
+
+
+def test_a_change_that_nobody_checked_says_so() -> None:
+    body = pull_request_body(replace(REPORT, evidence=Evidence(chosen_by="agent")))
+    assert "**Not verified:** no check was run" in body
+    assert "passed" not in body
+
+
+def test_failing_checks_say_so_and_show_their_output() -> None:
+    evidence = Evidence(chosen_by="agent", after=(check(0), check(None, "\x1b[31mstuck\x1b[0m ```\n@bob")))
+    body = pull_request_body(replace(REPORT, evidence=evidence))
+    assert "**Not verified:** 1 of 2 checks (chosen by the agent itself)" in body
+    assert "| not run | ❌ stopped at its time limit, 1.2 s |" in body
+    assert "````text\nstuck ```\n@bob\n````" in body
+
+
+def test_checks_that_never_failed_prove_nothing() -> None:
+    evidence = Evidence(chosen_by="owner", before=(check(0),), after=(check(0),))
+    assert "do not show that it was needed" in pull_request_body(replace(REPORT, evidence=evidence))
+
+
+def test_a_command_can_not_break_the_table() -> None:
+    evidence = Evidence(chosen_by="agent", after=(check(0, command="a | b\n| `c` |"),))
+    body = pull_request_body(replace(REPORT, evidence=evidence))
+    assert "| ``a \\| b \\| `c` \\|`` | not run | ✅ exit code 0, 1.2 s |" in body
+
+
+def test_without_an_issue_nothing_is_closed() -> None:
+    body = pull_request_body(replace(REPORT, issue_number=None, summary="fixes #9 and @bob"))
+    assert "Fixes #" not in body
+    assert "fixes\u200b #9 and @\u200bbob" in body
+
+
+def test_no_summary_is_said() -> None:
+    assert pull_request_body(replace(REPORT, summary=" \n")).startswith("The agent wrote no summary.")
+
+
+def test_a_marker_can_not_be_left() -> None:
+    assert marker("a--> <b") == "<!-- pullwright:task=a--b -->"
+
+
+@given(
+    st.text(max_size=300) | st.text("`~\n<!->ab@", max_size=300),
+    st.integers(0, 3000),
+    st.text("`\n|ab\x1b", max_size=100),
+)
+def test_any_summary_and_output_keep_the_frame(summary: str, repeat: int, output: str) -> None:
+    evidence = Evidence(chosen_by="agent", after=(check(1, output * 50, command=output or "x"),))
+    body = pull_request_body(replace(REPORT, summary=summary * repeat, evidence=evidence))
+    assert len(body) <= BODY_LIMIT
+    assert body.endswith(marker(REPORT.task_id))
+    assert body.count("<!-- pullwright:task=") == 1
+    assert [piece.text for piece in segments(body) if piece.kind is Kind.COMMENT] == [marker(REPORT.task_id)]
+    prose = "".join(piece.text for piece in segments(body) if piece.kind is Kind.PROSE)
+    assert "Fixes #42" in prose
+
+
+@pytest.mark.parametrize("summary", ["```\n" + "x\n" * 60_000, "word " * 20_000, "~~~~~\n" + "y" * 90_000])
+def test_a_cut_keeps_the_end(summary: str) -> None:
+    body = pull_request_body(replace(REPORT, summary=summary))
+    assert len(body) <= BODY_LIMIT
+    assert "characters were left out." in body
+    assert body.endswith(marker(REPORT.task_id))

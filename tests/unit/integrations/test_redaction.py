@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import base64
+import json
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from pullwright.integrations.redaction import REDACTED, Redactor, redact
+
+SECRETS = st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S"]), min_size=8, max_size=60)
+AROUND = st.text(st.characters(codec="utf-8"), max_size=40)
+
+
+@given(SECRETS, AROUND, AROUND)
+def test_a_secret_is_gone_in_every_form(secret: str, before: str, after: str) -> None:
+    assume(secret not in REDACTED)
+    for form in (secret, quote(secret, safe=""), quote(secret), quote_plus(secret), json.dumps(secret)):
+        result = redact(before + form + after, [secret])
+        assert form not in result or form in before + after
+        assert REDACTED in result
+
+
+@given(SECRETS, st.binary(max_size=5), st.binary(max_size=5))
+def test_a_secret_is_gone_inside_base64(secret: str, before: bytes, after: bytes) -> None:
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        text = encode(before + secret.encode() + after).decode()
+        result = redact(f"Basic {text}.", [secret])
+        assert REDACTED in result
+        assert len(result.replace(REDACTED, "")) < len(f"Basic {text}.") - len(secret)
+
+
+@given(AROUND, st.lists(SECRETS, max_size=3))
+def test_the_rest_stays(text: str, secrets: list[str]) -> None:
+    assume(not any(secret in text for secret in secrets))
+    assume(redact(text) == text)
+    assert redact(text, ["abc", "", *secrets]) in (text, redact(text, secrets))
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "ghp_" + "a1B2" * 9,
+        "ghs_" + "x9" * 18,
+        "ghs_123456_eyJhbGciOi." + "Ab-_" * 120 + ".sig" + "Z" * 40,
+        "github_pat_11ABC" + "d" * 70,
+        "ATATT3xFfGF0" + "q" * 60,
+        "sntrys_" + "eyJ" + "p" * 60,
+        "xoxb-1234567890-abcdef",
+        "sk-proj-" + "k" * 40,
+        "AKIA" + "IOSFODNN7EXAMPLE",
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N",
+    ],
+)
+def test_what_looks_like_a_token_is_gone(token: str) -> None:
+    assert redact(f"before {token} after") == f"before {REDACTED} after"
+
+
+def test_a_private_key_is_gone_even_when_it_is_cut_off() -> None:
+    key = "-----BEGIN RSA PRIVATE KEY-----\nMIIE\nabc"
+    assert redact(f"x {key}\n-----END RSA PRIVATE KEY----- y") == f"x {REDACTED} y"
+    assert redact(f"x {key}") == f"x {REDACTED}"
+
+
+def test_the_user_part_of_a_url_is_gone() -> None:
+    assert redact("clone https://bob:hunter2@example.org/a.git") == f"clone https://{REDACTED}@example.org/a.git"
+
+
+def test_a_line_of_a_long_secret_is_gone() -> None:
+    secret = "first line that is long enough\nsecond line that is long enough"
+    assert REDACTED in redact("saw: second line that is long enough!", [secret])
+
+
+def test_ordinary_text_stays() -> None:
+    text = "task-force made disk-images at https://example.org:8080/a@b; ask ghost_writer, sk-short, eyJ no."
+    assert Redactor(["tok"])(text) == text
