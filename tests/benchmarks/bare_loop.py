@@ -20,7 +20,14 @@ TOOLS = [
 
 
 def ask(connection: http.client.HTTPConnection, path: str, messages: list[dict[str, object]]) -> dict[str, str]:
-    body = {"model": "scripted-mistral", "messages": messages, "tools": TOOLS, "stream": True, "max_tokens": 1000}
+    body = {
+        "model": "scripted-mistral",
+        "messages": messages,
+        "tools": TOOLS,
+        "stream": True,
+        "max_tokens": 1000,
+        "reasoning_effort": "high",
+    }
     connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
     call = {"id": "", "name": "", "arguments": ""}
     for line in connection.getresponse():

@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+from pullwright.agents.testing.endpoint_script import by_turn
 from pullwright.agents.testing.scripted_endpoint import ScriptedEndpoint
 from pullwright.agents.testing.scripted_model import Reply
 from pullwright.integrations.testing.forge import AGENT_TOKEN, RehearsalForge
@@ -74,15 +75,23 @@ class Ran:
         return [line for line in self.err.splitlines() if line.startswith("agent: ")]
 
 
+class Endpoint(Protocol):
+    """Where a model is served."""
+
+    @property
+    def url(self) -> str: ...
+
+
 @dataclass(kw_only=True)
 class Stage:
     """One forge, one endpoint, any number of runs."""
 
     folder: Path
     forge: RehearsalForge
-    endpoint: ScriptedEndpoint
+    endpoint: Endpoint
     token: str = AGENT_TOKEN
     extra: dict[str, str] = field(default_factory=dict)
+    seconds: float = RUN_SECONDS
 
     @property
     def environment(self) -> dict[str, str]:
@@ -120,7 +129,7 @@ class Stage:
             capture_output=True,
             text=True,
             errors="replace",
-            timeout=RUN_SECONDS,
+            timeout=self.seconds,
             check=False,
         )
         assert "Traceback" not in done.stderr, done.stderr
@@ -152,7 +161,8 @@ class OpenStage(AbstractContextManager[Stage]):
 
     def __enter__(self) -> Stage:
         forge = self._stack.enter_context(RehearsalForge(self._folder / "forge"))
-        endpoint = self._stack.enter_context(ScriptedEndpoint(self._script))
+        script = self._script if callable(self._script) else by_turn({"": self._script})
+        endpoint = self._stack.enter_context(ScriptedEndpoint(script))
         return Stage(folder=self._folder, forge=forge, endpoint=endpoint)
 
     def __exit__(self, *error: object) -> None:

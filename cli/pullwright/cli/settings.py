@@ -60,16 +60,16 @@ class Settings(BaseSettings):
     """``https://HOST/api/v3`` for GitHub Enterprise Server."""
     checks: tuple[str, ...] = ()
     """Commands that decide whether a change is good, unless ``--check`` names others."""
-    max_steps: int = Field(100, ge=1)
-    max_minutes: float = Field(60.0, gt=0)
-    max_tokens: int = Field(20_000_000, ge=1)
+    max_steps: int = Field(default=100, ge=1)
+    max_minutes: float = Field(default=60.0, gt=0)
+    max_tokens: int = Field(default=20_000_000, ge=1)
     """Prompt and completion tokens of one run, cached ones included."""
-    check_minutes: float = Field(10.0, gt=0)
+    check_minutes: float = Field(default=10.0, gt=0)
     """Most minutes that one check may take."""
     sandbox_image: str = ""
     """Image of the sandbox; empty for the one that ``agent sandbox build`` makes."""
-    sandbox_memory_mb: int = Field(4096, ge=256)
-    sandbox_cpus: float = Field(2.0, gt=0)
+    sandbox_memory_mb: int = Field(default=4096, ge=256)
+    sandbox_cpus: float = Field(default=2.0, gt=0)
 
     @property
     def store_url(self) -> str:

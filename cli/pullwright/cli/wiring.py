@@ -61,7 +61,9 @@ async def read_origin(repo: str) -> Origin:
     from pullwright.sandbox.checkout import parse_remote, read_checkout
 
     place = await anyio.Path(repo or ".").absolute()
-    if "://" in repo or (repo and not await place.exists()):
+    if not await place.exists():
+        if ":" not in repo:
+            raise ConfigError(f"{repo!r} does not exist; give --repo the path of a checkout, or a URL")
         return Origin(remote=parse_remote(repo), checkout=None)
     checkout = await read_checkout(Path(place))
     if checkout.head_sha is None:
@@ -151,7 +153,7 @@ async def open_worker(settings: Settings, spec: TaskSpec, store: TaskStore, view
     from pullwright.agents.llm.openai_model import OpenAIModel
     from pullwright.agents.worker.pipeline import Parts
     from pullwright.agents.worker.worker import Worker
-    from pullwright.integrations.pull_request_body import pull_request_body
+    from pullwright.integrations.change_text import ChangeWording
     from pullwright.sandbox.container_spec import ContainerLimits
     from pullwright.sandbox.docker_provider import DockerProvider
     from pullwright.sandbox.mirror import GitMirror
@@ -169,7 +171,7 @@ async def open_worker(settings: Settings, spec: TaskSpec, store: TaskStore, view
                 verifier=FreshVerifier(provider, timeout=60 * settings.check_minutes),
                 mirror=GitMirror(home / "mirrors"),
                 code_host=code_host(settings, spec.repository),
-                describe=pull_request_body,
+                wording=ChangeWording(),
                 clock=SystemClock(),
                 patches=home / "patches",
                 ask=_asker(view),

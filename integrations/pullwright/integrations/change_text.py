@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
 
+from pullwright.agents.ports.code_host import ChangeReport, CommitMessage
 from pullwright.integrations.markdown import defuse
+from pullwright.integrations.pull_request_body import pull_request_body
 from pullwright.integrations.untrusted import sanitise, sanitise_line
 
 BRANCH_LIMIT = 100
@@ -17,12 +18,17 @@ _NOT_SLUG = re.compile(r"[^a-z0-9]+")
 _NOT_PREFIX = re.compile(r"[^A-Za-z0-9_-]+")
 
 
-@dataclass(frozen=True, slots=True)
-class CommitMessage:
-    """A commit message in its two parts."""
+class ChangeWording:
+    """The ``Wording`` port for code hosts that speak GitHub's Markdown."""
 
-    title: str
-    body: str
+    def branch(self, *, issue: int | None, title: str, task_id: str) -> str:
+        return branch_name(issue=issue, title=title, task_id=task_id)
+
+    def commit(self, *, issue: int | None, title: str, summary: str) -> CommitMessage:
+        return commit_message(title=title, summary=summary, issue=issue)
+
+    def pull_request(self, report: ChangeReport) -> str:
+        return pull_request_body(report)
 
 
 def branch_name(*, issue: int | None, title: str, task_id: str, prefix: str = "agent") -> str:
@@ -38,7 +44,7 @@ def commit_message(*, title: str, summary: str, issue: int | None) -> CommitMess
     trailer = [f"Fixes #{issue}"] if issue else []
     body = defuse(sanitise(summary)).strip()
     shown = defuse(sanitise_line(title, _TITLE_LIMIT)) or "Change without a title"
-    return CommitMessage(shown, "\n\n".join(part for part in (body, *trailer) if part))
+    return CommitMessage(title=shown, body="\n\n".join(part for part in (body, *trailer) if part))
 
 
 def _slug(text: str, limit: int) -> str:

@@ -174,7 +174,9 @@ class DockerEngine:
             return own
 
         sock = await self.call(f"run the runner in container {container!r}", start)
-        return ExecStream(await UNIXSocketStream.from_socket(sock))
+        with anyio.CancelScope(shield=True):  # a moment; a socket that nobody holds yet would leak
+            stream = await UNIXSocketStream.from_socket(sock)
+        return ExecStream(stream)
 
     async def _connected(self) -> docker.APIClient:
         async with self._opening:

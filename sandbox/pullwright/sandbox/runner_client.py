@@ -274,7 +274,5 @@ def trim_head(data: bytes) -> bytes:
 
 def trim_tail(data: bytes) -> bytes:
     """Cut the rest of a UTF-8 character from the start."""
-    for index in range(min(3, len(data))):
-        if data[index] & 0xC0 != 0x80:
-            return data[index:]
-    return data[3:] if len(data) > 3 and data[3] & 0xC0 != 0x80 else data
+    rest = next((index for index, byte in enumerate(data[:4]) if byte & 0xC0 != 0x80), len(data[:4]))
+    return data[rest:] if rest < 4 else data

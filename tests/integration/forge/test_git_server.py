@@ -14,7 +14,7 @@ BRANCH = "agent/1-x"
 
 @pytest.fixture
 def url(forge: RehearsalForge) -> str:
-    forge.create_repository("acme", "shop", {"a.txt": "one\n", "bin": b"\x00\xff" * 2000})
+    forge.create_repository("acme", "shop", {"a.txt": b"one\n", "bin": b"\x00\xff" * 2000})
     return forge.clone_url("acme", "shop")
 
 

@@ -35,7 +35,7 @@ def api(forge: RehearsalForge) -> Iterator[github.Github]:
 
 @pytest.fixture(autouse=True)
 def _shop(forge: RehearsalForge) -> None:
-    bare = forge.create_repository("acme", "shop", {"a.txt": "one\n", "gone.txt": "x\n", "pic": b"\x00\xff"}).bare
+    bare = forge.create_repository("acme", "shop", {"a.txt": b"one\n", "gone.txt": b"x\n", "pic": b"\x00\xff"}).bare
     bare.git("branch", BRANCH, "main")
     files = [TreeFile(b"a.txt", b"two\n"), TreeFile(b"new.txt", b"n\n"), TreeFile(b"pic", b"\x00\x01")]
     bare.commit(BRANCH, "Change\n\nWith a body", files)

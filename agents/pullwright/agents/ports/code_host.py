@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -51,8 +50,28 @@ class ChangeReport:
     usage: Usage = Usage()
 
 
-DescribeChange = Callable[[ChangeReport], str]
-"""Renders a report as the text of a pull request."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitMessage:
+    """A commit message in its two parts."""
+
+    title: str
+    body: str
+
+
+class Wording(Protocol):
+    """How a change presents itself. What the model wrote is untrusted: it mentions nobody and closes no other issue."""
+
+    def branch(self, *, issue: int | None, title: str, task_id: str) -> str:
+        """Return a branch name that is a valid ref and different for every task."""
+        ...
+
+    def commit(self, *, issue: int | None, title: str, summary: str) -> CommitMessage:
+        """Return the commit message."""
+        ...
+
+    def pull_request(self, report: ChangeReport) -> str:
+        """Return the text of the pull request."""
+        ...
 
 
 class CodeHost(Protocol):
@@ -80,6 +99,7 @@ class CodeHost(Protocol):
 
         Raises:
             RemoteRejected: The host refused it.
+            ConfigError: The repository is of another host.
             NotFound, AuthFailed, RemoteUnavailable.
         """
         ...

@@ -108,7 +108,7 @@ def _spec(tool: type[Tool]) -> ToolSpec:
 
 
 def _plain(schema: Any, definitions: Any, *, named: bool = False) -> Any:
-    """Inline references and drop what costs tokens and tells the model nothing (titles, defaults, class docstrings).
+    """Inline references and drop what costs tokens and tells the model nothing (titles, defaults, limits).
 
     ``named`` says that the keys of this object are names of properties, which are kept whatever they are.
     """
@@ -116,7 +116,8 @@ def _plain(schema: Any, definitions: Any, *, named: bool = False) -> Any:
         case {"$ref": str(reference)}:
             return _plain(definitions[reference.rpartition("/")[2]], definitions)
         case dict():
-            noise = frozenset() if named else _NOISE if "properties" in schema else _NOISE - {"description"}
+            noise = _LIMITS | (_NOISE if "properties" in schema else _NOISE - {"description"})
+            noise = frozenset() if named else noise
             return {
                 key: _plain(value, definitions, named=key == "properties" and not named)
                 for key, value in schema.items()
@@ -128,3 +129,6 @@ def _plain(schema: Any, definitions: Any, *, named: bool = False) -> Any:
 
 
 _NOISE = frozenset({"title", "description", "default"})
+
+# Servers turn the schema into a grammar, and llama-server refuses one with long repetitions; we check limits ourselves.
+_LIMITS = frozenset({"minLength", "maxLength", "minItems", "maxItems", "minimum", "maximum"})

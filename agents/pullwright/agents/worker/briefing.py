@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from string import Template
 
 from pullwright.agents.ports.sandbox import Base
@@ -44,10 +43,3 @@ def _checks_section(checks: tuple[str, ...]) -> list[str]:
         return []
     lines = "\n".join(checks)
     return [f"The change is accepted only if these commands pass in a fresh container:\n<checks>\n{lines}\n</checks>"]
-
-
-def branch_name(spec: TaskSpec, title: str, task_id: str) -> str:
-    """Return ``agent/<issue>-<slug>-<end of the task id>``: safe as a ref, at most 100 characters."""
-    slug = re.sub(r"[^a-z0-9]+", "-", (title or spec.title).lower()).strip("-")[:50].strip("-") or "change"
-    issue = f"{spec.issue_number}-" if spec.issue_number else ""
-    return f"agent/{issue}{slug}-{task_id[-8:]}"

@@ -15,7 +15,7 @@ from pullwright.agents.errors import ChangeRefused, EmptyChange, PullwrightError
 from pullwright.agents.events import ChangeCommitted, ChangePublished, ChangeVerified, RunStarted
 from pullwright.agents.loop import AgentLoop, FinishRequest
 from pullwright.agents.ports.clock import Clock
-from pullwright.agents.ports.code_host import ChangeReport, CodeHost, DescribeChange
+from pullwright.agents.ports.code_host import ChangeReport, CodeHost, Wording
 from pullwright.agents.ports.mirror import CommitMeta, Mirror
 from pullwright.agents.ports.model import DeltaListener, Model, ReasoningEffort
 from pullwright.agents.ports.sandbox import Base, SandboxProvider, Verifier, Workspace
@@ -23,7 +23,7 @@ from pullwright.agents.ports.store import TaskStore
 from pullwright.agents.recorder import RunRecorder
 from pullwright.agents.task import Task, TaskStatus
 from pullwright.agents.tools.registry import coding_tools
-from pullwright.agents.worker.briefing import AGENTS_BYTES, AGENTS_FILE, branch_name, brief
+from pullwright.agents.worker.briefing import AGENTS_BYTES, AGENTS_FILE, brief
 
 PATCH_BYTES: Final = 16 << 20
 """Largest patch that is taken out of a workspace."""
@@ -52,7 +52,7 @@ class Parts:
     verifier: Verifier
     mirror: Mirror
     code_host: CodeHost | None
-    describe: DescribeChange
+    wording: Wording
     clock: Clock
     patches: Path
     """Folder for patch files."""
@@ -193,11 +193,12 @@ class Pipeline:
         task = self._recorder.task
         patch = await workspace.extract(limit=PATCH_BYTES)
         await self._save(patch)
-        fixes = f"\n\nFixes #{self._spec.issue_number}" if self._spec.issue_number else ""
+        wording, issue = self._parts.wording, self._spec.issue_number
+        message = wording.commit(issue=issue, title=request.title, summary=request.summary)
         meta = CommitMeta(
-            branch=branch_name(self._spec, request.title, task.id),
-            title=request.title,
-            body=request.summary + fixes,
+            branch=wording.branch(issue=issue, title=request.title, task_id=task.id),
+            title=message.title,
+            body=message.body,
         )
         change = await self._parts.mirror.commit(self._spec.repository, workspace.base, patch, meta)
         await self._recorder.record(
@@ -230,7 +231,9 @@ class Pipeline:
         url = ""
         if self._spec.publish and host is not None:
             await self._parts.mirror.push(change, host.credential())
-            url = (await host.open_pull_request(change, body=self._parts.describe(self._report(hand_in)))).url
+            url = (
+                await host.open_pull_request(change, body=self._parts.wording.pull_request(self._report(hand_in)))
+            ).url
         elif self._spec.checkout:
             await self._parts.mirror.deliver(change, Path(self._spec.checkout))
         await self._recorder.record(

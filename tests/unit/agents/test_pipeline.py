@@ -1,0 +1,303 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from pullwright.agents.budget import Budget
+from pullwright.agents.errors import ModelUnavailable, PushRejected, SandboxUnavailable
+from pullwright.agents.events import ChangePublished, ChangeVerified, ModelReplied, RunEvent, ToolFinished, UserSaid
+from pullwright.agents.message import AssistantMessage, ToolResult
+from pullwright.agents.ports.code_host import ChangeReport, CodeHost, CommitMessage
+from pullwright.agents.ports.model import ModelReply, ModelRequest, ReplyClass
+from pullwright.agents.ports.sandbox import ExecResult
+from pullwright.agents.queue.memory import MemoryTaskStore
+from pullwright.agents.task import Task, TaskStatus
+from pullwright.agents.testing.contracts_store import a_spec
+from pullwright.agents.testing.fake_clock import FakeClock
+from pullwright.agents.testing.fake_code_host import FakeCodeHost
+from pullwright.agents.testing.fake_mirror import FakeMirror
+from pullwright.agents.testing.fake_sandbox import FakeProvider, FakeSandbox, output
+from pullwright.agents.testing.scripted_model import Reply, ScriptedModel, ScriptItem
+from pullwright.agents.worker.pipeline import NOTHING_CHANGED, UNCHANGED, Parts
+from pullwright.agents.worker.worker import Worker
+from pullwright.sandbox.verifier import FreshVerifier
+
+pytestmark = pytest.mark.anyio
+
+WRITE = Reply(calls=[("write", {"path": "a", "content": "new\n"})])
+LOOK = Reply(calls=[("read", {"path": "a"})])
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def finish(*checks: str) -> Reply:
+    return Reply(calls=[("finish", {"title": "Change a", "summary": "Because.", "checks": list(checks)})])
+
+
+class PlainWording:
+    """Wording without any of a code host's conventions."""
+
+    def branch(self, *, issue: int | None, title: str, task_id: str) -> str:
+        return f"agent/{task_id}"
+
+    def commit(self, *, issue: int | None, title: str, summary: str) -> CommitMessage:
+        return CommitMessage(title=title, body=summary)
+
+    def pull_request(self, report: ChangeReport) -> str:
+        return f"{report.summary} verified={report.evidence.verified}"
+
+
+async def checks_pass_when_a_is_new(command: str, sandbox: FakeSandbox) -> ExecResult:
+    if "forever" in command:
+        await anyio.sleep_forever()
+    new = sandbox.files.get("/workspace/a") == b"new\n"
+    return output("fine\n") if new else output("a is old\n", exit_code=1)
+
+
+@dataclass(kw_only=True)
+class Scene:
+    """Everything around a pipeline, in memory."""
+
+    model: ScriptedModel
+    patches: Path
+    clock: FakeClock = field(default_factory=FakeClock)
+    mirror: FakeMirror = field(default_factory=lambda: FakeMirror({"AGENTS.md": b"Be brief."}))
+    host: FakeCodeHost | None = None
+
+    def __post_init__(self) -> None:
+        self.store = MemoryTaskStore(self.clock)
+        self.provider = FakeProvider({"a": b"old\n"}, checks_pass_when_a_is_new)
+
+    async def run(self, **spec: Any) -> Task:
+        values: dict[str, Any] = {"checks": (), "budget": Budget(), "images": (), "publish": False}
+        task = await self.store.create(a_spec(**{**values, **spec}))
+        done = await self.worker(self.host).run(task.id)
+        assert done is not None
+        assert self.provider.open_now == 0, "a workspace was left behind"
+        return done
+
+    def worker(self, host: CodeHost | None) -> Worker:
+        return Worker(
+            Parts(
+                store=self.store,
+                model=self.model,
+                sandboxes=self.provider,
+                verifier=FreshVerifier(self.provider),
+                mirror=self.mirror,
+                code_host=host,
+                wording=PlainWording(),
+                clock=self.clock,
+                patches=self.patches,
+                ask=self.ask,
+            )
+        )
+
+    async def ask(self, question: str) -> str:
+        return "yes"
+
+    async def events(self, task: Task) -> list[RunEvent]:
+        return [entry.event for entry in await self.store.journal(task.id)]
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Callable[[Sequence[ScriptItem]], Scene]:
+    return lambda script: Scene(model=ScriptedModel(script), patches=tmp_path / "patches")
+
+
+MakeScene = Callable[[Sequence[ScriptItem]], Scene]
+
+
+async def test_a_change_is_checked_published_and_reported(scene: MakeScene) -> None:
+    stage = scene([WRITE, finish()])
+    stage.host = FakeCodeHost(token="t")
+    repository = stage.host.add_repository("o/r")
+    repository.branches.add("agent/x")
+    task = await stage.store.create(a_spec(checks=("make",), repository=stage.host.ref("o/r")))
+    repository.branches.add(f"agent/{task.id}")
+    done = await stage.worker(stage.host).run(task.id)
+    assert done is not None
+    assert (done.status, done.status_reason) == (TaskStatus.SUCCEEDED, "Change a")
+    assert done.pull_request_url
+    assert len(repository.pulls) == 1
+    ((change, credential),) = stage.mirror.pushed
+    assert credential is not None
+    assert change.branch == f"agent/{task.id}"
+    verified = next(event for event in await stage.events(done) if isinstance(event, ChangeVerified))
+    assert [result.exit_code for result in verified.evidence.before] == [1]
+    assert [result.exit_code for result in verified.evidence.after] == [0]
+    assert verified.evidence.chosen_by == "owner"
+
+
+async def test_without_publishing_the_branch_is_delivered_and_the_patch_kept(scene: MakeScene, tmp_path: Path) -> None:
+    stage = scene([WRITE, finish()])
+    done = await stage.run(checkout=str(tmp_path))
+    assert stage.mirror.pushed == []
+    assert [checkout for _, checkout in stage.mirror.delivered] == [tmp_path]
+    assert Path(done.patch_path).read_bytes()
+    assert isinstance((await stage.events(done))[-2], ChangePublished)
+
+
+async def test_every_request_extends_the_one_before_and_the_tools_never_change(scene: MakeScene) -> None:
+    stage = scene([LOOK, Reply(text="Hm."), WRITE, finish("make"), finish()])
+    await stage.run()
+    requests = stage.model.requests
+    assert len(requests) == 4
+    for before, after in pairwise(requests):
+        assert after.messages[: len(before.messages)] == before.messages
+        assert after.tools == before.tools
+    assert "Be brief." in str(requests[0].messages[1])
+
+
+async def test_a_step_is_durable_before_the_next_is_asked_for(scene: MakeScene) -> None:
+    seen: list[int] = []
+
+    def count(request: ModelRequest) -> Reply:
+        seen.append(len(stage.store._journals[request.conversation_id]))
+        return WRITE if len(seen) < 3 else finish()
+
+    stage = scene([count, count, count])
+    await stage.run()
+    assert seen == [1, 3, 5]
+
+
+async def test_failing_checks_go_back_to_the_model(scene: MakeScene) -> None:
+    wrong = Reply(calls=[("write", {"path": "a", "content": "wrong\n"})])
+    stage = scene([wrong, finish("make"), WRITE, finish("make")])
+    done = await stage.run()
+    assert done.status is TaskStatus.SUCCEEDED
+    told = stage.model.requests[2].messages[-1]
+    assert isinstance(told, ToolResult)
+    assert "a is old" in told.content
+    assert told.is_error
+
+
+async def test_checks_that_never_pass_end_the_run_and_keep_the_work(scene: MakeScene) -> None:
+    wrong = Reply(calls=[("write", {"path": "a", "content": "wrong\n"})])
+    stage = scene([wrong, finish("make"), finish("make"), finish("make")])
+    done = await stage.run()
+    assert (done.status, stage.mirror.pushed) == (TaskStatus.FAILED, [])
+    assert "does not pass" in done.status_reason
+    assert Path(done.patch_path).is_file()
+
+
+async def test_finishing_without_a_change_is_asked_about_once(scene: MakeScene) -> None:
+    stage = scene([LOOK, finish(), finish()])
+    done = await stage.run()
+    assert (done.status, done.status_reason) == (TaskStatus.SUCCEEDED, UNCHANGED)
+    told = stage.model.requests[2].messages[-1]
+    assert isinstance(told, ToolResult)
+    assert told.content == NOTHING_CHANGED
+
+
+@pytest.mark.parametrize(
+    ("budget", "reason"),
+    [
+        (Budget(max_steps=2), "limit of 2 steps"),
+        (Budget(max_tokens=150), "limit of 150 tokens"),
+    ],
+)
+async def test_a_spent_budget_ends_the_run_and_keeps_the_work(scene: MakeScene, budget: Budget, reason: str) -> None:
+    stage = scene([WRITE, LOOK, LOOK, LOOK])
+    done = await stage.run(budget=budget)
+    assert done.status is TaskStatus.FAILED
+    assert reason in done.status_reason
+    assert Path(done.patch_path).is_file()
+
+
+async def test_time_is_a_budget_too(scene: MakeScene) -> None:
+    forever = Reply(calls=[("bash", {"command": "forever"})])
+    stage = scene([WRITE, forever])
+    done = await stage.run(budget=Budget(max_seconds=0.3))
+    assert done.status is TaskStatus.FAILED
+    assert "--max-minutes" in done.status_reason
+    assert Path(done.patch_path).is_file()
+
+
+async def test_text_without_a_call_is_nudged_and_three_in_a_row_end_the_run(scene: MakeScene) -> None:
+    stage = scene([Reply(text="I think"), Reply(text="that"), Reply(text="it is fine")])
+    done = await stage.run()
+    assert done.status is TaskStatus.FAILED
+    assert "agent doctor" in done.status_reason
+    assert sum(isinstance(event, UserSaid) for event in await stage.events(done)) == 3
+
+
+async def test_nothing_of_a_reply_that_was_cut_off_is_run(scene: MakeScene) -> None:
+    cut = ModelReply(message=AssistantMessage(content="", reasoning="long"), kind=ReplyClass.TRUNCATED)
+    stage = scene([cut, WRITE, finish()])
+    done = await stage.run()
+    assert done.status is TaskStatus.SUCCEEDED
+    replies = [event for event in await stage.events(done) if isinstance(event, ModelReplied)]
+    assert replies[0].message.tool_calls == ()
+    assert replies[0].message.content
+
+
+async def test_wrong_calls_are_answered_in_order_and_the_run_goes_on(scene: MakeScene) -> None:
+    mixed = Reply(
+        calls=[("nope", {}), ("read", {"path": 5}), ("read", "{broken"), ("finish", {"title": "x", "summary": "y"})]
+    )
+    stage = scene([mixed, WRITE, finish()])
+    done = await stage.run()
+    results = [event.result for event in await stage.events(done) if isinstance(event, ToolFinished)][:4]
+    assert [result.is_error for result in results] == [True] * 4
+    assert "there is no tool 'nope'" in results[0].content or "nope" in results[0].content
+    assert "finish alone" in results[3].content
+    assert done.status is TaskStatus.SUCCEEDED
+
+
+@pytest.mark.parametrize("where", ["sync", "commit", "push"])
+async def test_trouble_outside_fails_the_task_with_one_line(scene: MakeScene, where: str) -> None:
+    stage = scene([WRITE, finish()])
+    stage.host = FakeCodeHost(token="t")
+    stage.mirror.failures[where] = PushRejected("the branch is protected; use another")
+    done = await stage.run(repository=stage.host.ref("o/r"), publish=True)
+    assert (done.status, done.status_reason) == (TaskStatus.FAILED, "the branch is protected; use another")
+    assert bool(done.patch_path) == (where != "sync")
+
+
+async def test_a_broken_engine_or_endpoint_fails_the_task(scene: MakeScene) -> None:
+    stage = scene([ModelUnavailable("no answer; start it")])
+    assert (await stage.run()).status_reason == "no answer; start it"
+    stage.provider = FakeProvider(failure=SandboxUnavailable("no engine; start it"))
+    assert (await stage.run()).status_reason == "no engine; start it"
+
+
+async def test_cancel_from_elsewhere_ends_the_run_and_keeps_the_work(scene: MakeScene) -> None:
+    stage = scene([WRITE, Reply(calls=[("bash", {"command": "forever"})])])
+    task = await stage.store.create(a_spec(checks=(), publish=False, budget=Budget()))
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as group:
+            group.start_soon(stage.worker(None).run, task.id)
+            while not any(isinstance(event, ToolFinished) for event in await stage.events(task)):
+                await stage.store.wait(task.id, after=len(await stage.events(task)))
+            await stage.store.cancel(task.id, reason="enough")
+    done = await stage.store.get(task.id)
+    assert done.status is TaskStatus.CANCELED
+    assert Path(done.patch_path).is_file()
+    assert stage.provider.open_now == 0
+
+
+async def test_a_cancelled_caller_cancels_the_task_and_is_told_so(scene: MakeScene) -> None:
+    stage = scene([WRITE, Reply(calls=[("bash", {"command": "forever"})])])
+    task = await stage.store.create(a_spec(checks=(), publish=False, budget=Budget()))
+    with anyio.move_on_after(0.3) as scope:
+        await stage.worker(None).run(task.id)
+    assert scope.cancelled_caught
+    assert (await stage.store.get(task.id)).status is TaskStatus.CANCELED
+
+
+async def test_a_bug_fails_the_task_and_not_the_worker(scene: MakeScene) -> None:
+    def bug(request: ModelRequest) -> Reply:
+        raise ZeroDivisionError
+
+    done = await scene([bug]).run()
+    assert done.status is TaskStatus.FAILED
+    assert "internal error" in done.status_reason
