@@ -7,7 +7,7 @@ Two questions decide the class: who can act on it, and is trying again sensible 
     PullwrightError
     ├─ ConfigError            the operator changes a setting or an argument; the command exits with 2
     ├─ TaskError              TaskNotFound · DuplicateTask · IllegalTransition · LeaseLost
-    ├─ BudgetExceeded         StepLimit · TokenLimit · TimeLimit                  an expected end, not a bug
+    ├─ BudgetExceeded         StepLimit · TokenLimit · TimeLimit · NoProgress     an expected end, not a bug
     ├─ ModelError             ModelUnavailable(retry) · RateLimited(retry) · ContextTooLong · EndpointMisconfigured
     │                         MalformedReply
     ├─ ToolError              goes back to the model as text: ToolRejected · ToolFailed · ToolTimeout
@@ -67,6 +67,10 @@ class TokenLimit(BudgetExceeded):
 
 class TimeLimit(BudgetExceeded, TimeoutError):
     """The run took as much time as it was allowed."""
+
+
+class NoProgress(BudgetExceeded):
+    """The run repeats itself and would spend the rest of its budget that way."""
 
 
 class ModelError(PullwrightError):

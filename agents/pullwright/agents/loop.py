@@ -17,6 +17,7 @@ from pullwright.agents.message import AssistantMessage, ToolCall, ToolResult
 from pullwright.agents.ports.clock import Clock
 from pullwright.agents.ports.model import DeltaListener, Model, ModelReply, ModelRequest, ReasoningEffort, ReplyClass
 from pullwright.agents.ports.sandbox import Sandbox
+from pullwright.agents.progress import ProgressWatch
 from pullwright.agents.recorder import RunRecorder
 from pullwright.agents.tools.base import Toolbox, ToolContext
 from pullwright.agents.tools.conduct import Finish, FinishArguments
@@ -61,6 +62,7 @@ class AgentLoop:
         self._effort = effort
         self._ask = ask
         self._on_delta = on_delta
+        self._progress = ProgressWatch()
         self._started = clock.monotonic()
 
     async def advance(self, sandbox: Sandbox) -> FinishRequest:
@@ -164,7 +166,8 @@ class AgentLoop:
         except ToolError as exc:
             content, is_error = str(exc), True
             usable = not isinstance(exc, ToolRejected)
-        result = ToolResult(call_id=call.id, name=call.name, content=content or "(no output)", is_error=is_error)
+        content = (content or "(no output)") + self._progress.remark(call, content)
+        result = ToolResult(call_id=call.id, name=call.name, content=content, is_error=is_error)
         finished = ToolFinished(step=context.step, result=result, seconds=self._clock.monotonic() - started)
         return [*events, finished], usable
 

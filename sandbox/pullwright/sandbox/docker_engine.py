@@ -187,6 +187,10 @@ class DockerEngine:
             return self._client
 
     def _connect(self, _: None) -> docker.APIClient:
+        # Asked plainly first: the SDK wraps the reason in several layers of text, and leaks the socket.
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(CALL_LIMIT)
+            probe.connect(self.url.removeprefix("unix://"))
         return docker.APIClient(base_url=self.url, version="auto", timeout=CALL_LIMIT)
 
     def _translated(self, what: str, work: Callable[[Any], T], client: Any) -> T:
@@ -208,7 +212,7 @@ def _usual_socket() -> str:
 
 
 def _no_answer(url: str, exc: Exception) -> str:
-    if "PermissionError" in str(exc):
+    if isinstance(exc, PermissionError):
         return f"container engine at {url} may not be used by this user: add the user to the group docker"
     return f"no container engine answers at {url}: start Docker (systemctl start docker) or set DOCKER_HOST"
 

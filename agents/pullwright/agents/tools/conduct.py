@@ -33,7 +33,10 @@ class Plan:
 
     async def run(self, arguments: PlanArguments, context: ToolContext) -> ToolOutcome:
         items = tuple((item.text, item.state) for item in arguments.items)
-        return ToolOutcome(content="the plan is shown", events=(PlanUpdated(step=context.step, items=items),))
+        return ToolOutcome(
+            content="The plan is shown. Now act on it with another tool.",
+            events=(PlanUpdated(step=context.step, items=items),),
+        )
 
 
 class AskArguments(Arguments):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -33,6 +34,8 @@ HAND_INS: Final = 3
 
 GRACE_SECONDS: Final = 60.0
 """How long a canceled or failed run may take to keep its work."""
+
+_COMMIT: Final = re.compile(r"[0-9a-f]{7,64}")
 
 UNCHANGED: Final = "nothing needed changing"
 
@@ -231,6 +234,8 @@ class Pipeline:
         url = ""
         if self._spec.publish and host is not None:
             await self._parts.mirror.push(change, host.credential())
+            if _COMMIT.fullmatch(change.base_ref):  # a pull request goes to a branch
+                change = replace(change, base_ref=await host.default_branch(change.repository))
             url = (
                 await host.open_pull_request(change, body=self._parts.wording.pull_request(self._report(hand_in)))
             ).url
