@@ -69,6 +69,20 @@ def test_without_a_pull_request_there_is_a_local_branch_and_a_patch(token: str, 
         assert repository.bare.resolve("refs/heads/main")
 
 
+def test_what_is_not_committed_is_no_part_of_the_run_and_is_left_alone(tmp_path: Path) -> None:
+    sample = SAMPLES["invoice"]()
+    with OpenStage(tmp_path, fixing(sample)) as stage:
+        stage.forge.create_sample("acme", sample)
+        checkout = stage.clone(sample)
+        subprocess.run(["git", "-C", str(checkout), "reset", "--quiet", "--hard"], check=True)
+        (checkout / "README.md").write_text("my draft\n")
+        ran = stage.agent("run", "fix issue #42", "--no-pr", cwd=checkout)
+    assert ran.code == 0
+    assert "not committed" in ran.out
+    assert (checkout / "README.md").read_text() == "my draft\n"
+    assert "README.md" not in ran.out.split("● Fix")[1]
+
+
 def test_a_token_that_may_not_write_keeps_the_work(tmp_path: Path) -> None:
     sample = SAMPLES["invoice"]()
     with OpenStage(tmp_path, fixing(sample)) as stage:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import docker
 import pytest
+from docker.models.containers import Container
 
 from pullwright.agents.testing.endpoint_script import by_turn
 from pullwright.agents.testing.scripted_endpoint import ScriptedEndpoint
@@ -85,21 +86,25 @@ def test_a_running_container_holds_no_secret(stage: Stage, tmp_path: Path) -> No
     wait_for_file_in_container(task)
     client = docker.from_env()
     (container,) = client.containers.list(filters={"label": f"pullwright.task={task}"})
-    processes = container.exec_run(["sh", "-c", "cat /proc/*/environ /proc/*/cmdline"], user="0").output
+    processes = said_by(container, "sh", "-c", "cat /proc/*/environ /proc/*/cmdline")
     assert b"sleep" in processes
     assert found_in(processes) == []
     assert found_in(repr(container.attrs).encode()) == []
-    files = container.exec_run(
-        ["tar", "-cf", "-", "/workspace", "/tmp", "/home", "/etc", "/opt", "/run"], user="0"
-    ).output
+    files = said_by(container, "tar", "-cf", "-", "/workspace", "/tmp", "/home", "/etc", "/opt", "/run")
     assert b"half done" in files
     assert found_in(files) == []
-    interfaces = container.exec_run(["cat", "/proc/net/dev"]).output.decode()
+    interfaces = said_by(container, "cat", "/proc/net/dev").decode()
     assert [line.split(":")[0].strip() for line in interfaces.splitlines() if ":" in line] == ["lo"]
     client.close()
     process.terminate()
     process.communicate(timeout=60)
     assert process.returncode == 130
+
+
+def said_by(container: Container, *command: str) -> bytes:
+    output = container.exec_run(list(command), user="0").output
+    assert isinstance(output, bytes)
+    return output
 
 
 def argument_lists() -> list[bytes]:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import docker
 import pytest
@@ -217,7 +218,7 @@ def wait_for_file_in_container(task: str) -> None:
 
 def left_behind(task: str) -> list[str]:
     client = docker.from_env()
-    label = {"label": f"pullwright.task={task}"}
+    label: Any = {"label": f"pullwright.task={task}"}
     found = [str(item.name) for item in client.containers.list(all=True, filters=label)]
     found += [str(item.name) for item in client.volumes.list(filters=label)]
     client.close()

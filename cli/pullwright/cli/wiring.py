@@ -69,7 +69,7 @@ async def read_origin(repo: str) -> Origin:
     if checkout.head_sha is None:
         raise ConfigError(f"the repository {str(checkout.root)!r} has no commit yet; commit something first")
     remote = parse_remote(checkout.remote_url) if checkout.remote_url else None
-    return Origin(remote=remote if remote and remote.host else None, checkout=checkout.root)
+    return Origin(remote=remote if remote and remote.host else None, checkout=checkout.root, dirty=checkout.dirty)
 
 
 def code_host(settings: Settings, remote: RepositoryRef | None) -> CodeHost | None:
