@@ -1,8 +1,7 @@
 """The runner: the hands inside the container. Standard library only, one file, Python 3.8 or newer.
 
 The host sends this source down the exec stream it starts (see ``runner_client``), so any image with Python will do.
-It runs one command at a time, keeps head and tail of what the command prints, and lets none of its processes live on.
-It is started as the agent's user and holds nothing that the agent may not have.
+It runs one command at a time, keeps head and tail of its output, and lets none of its processes live on.
 """
 
 # ruff: noqa: B905, PTH103, PTH112, PTH118, PTH120, PTH123, PTH208 - must run on Python 3.8, and pathlib is slow to import
@@ -27,7 +26,7 @@ MAX_PAYLOAD = 1 << 20
 HEADER = struct.Struct("!BII")
 CWD_FD, SCRIPT_FD = 99, 98
 LONG_SCRIPT = 100_000
-PR_SET_CHILD_SUBREAPER = 36
+PR_SET_NAME, PR_SET_CHILD_SUBREAPER = 15, 36
 ENVIRONMENT = "TERM=dumb CI=1 PAGER=cat GIT_PAGER=cat EDITOR=true GIT_EDITOR=true GIT_TERMINAL_PROMPT=0"
 
 
@@ -113,7 +112,9 @@ class _Children:
         signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         # Orphans come to us instead of the container's first process; that is what makes the walk below complete.
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        prctl = ctypes.CDLL(None).prctl
+        prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        prctl(PR_SET_NAME, b"pw-runner", 0, 0, 0)  # a careless "pkill python3" shall not hit us
 
     def reap(self) -> bool:
         while True:

@@ -137,7 +137,7 @@ class Pipeline:
 
     async def _start(self, base: Base) -> None:
         agents_file = await self._parts.mirror.read_file(base, AGENTS_FILE, limit=AGENTS_BYTES + 1)
-        system, user = brief(self._spec, base, agents_file)
+        system, user = await to_thread.run_sync(brief, self._spec, base, agents_file)
         await self._recorder.record(
             RunStarted(
                 model=self._parts.model.name,

@@ -117,7 +117,7 @@ def test_a_repository_of_this_host_matches(url: str) -> None:
         ref("git@github.com:acme/shop.git"),
         ref("ssh://github.com/acme/shop.git"),
         ref("ext::sh -c true github.com"),
-        ref("/home/me/shop", host=""),
+        ref("/srv/shop", host=""),
         ref(""),
         RepositoryRef(url="https://github.com/acme/shop.git", host="github.com"),
     ],
