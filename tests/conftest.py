@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-
 # Deadlines measure the machine that the tests share, not the code.
 settings.register_profile("no-deadline", deadline=None)
 settings.load_profile("no-deadline")

@@ -31,6 +31,7 @@ def main() -> int:
         forge = stack.enter_context(RehearsalForge(folder / "forge"))
         forge.create_sample("acme", sample)
         environment = _environment(forge, folder, url)
+        stack.callback(_clean_up, environment)
         checkout = _clone(forge, folder, environment)
         print(f"A checkout of {forge.web_url}/acme/invoice, where issue #42 says:", file=sys.stderr)
         print(f'  "{sample.issue.title}"\n', file=sys.stderr)
@@ -80,6 +81,12 @@ def _clone(forge: RehearsalForge, folder: Path, environment: dict[str, str]) -> 
     command = ["git", "clone", "--quiet", forge.clone_url("acme", "invoice"), str(checkout)]
     subprocess.run(command, env=environment | header, check=True)
     return checkout
+
+
+def _clean_up(environment: dict[str, str]) -> None:
+    """The clean base that runs share is worth keeping, but not for a home that ends with the demo."""
+    command = [sys.executable, "-P", "-m", "pullwright.cli", "sandbox", "prune"]
+    subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=False)
 
 
 def _show_pull_request(forge: RehearsalForge) -> int:

@@ -167,3 +167,10 @@ class OpenStage(AbstractContextManager[Stage]):
 
     def __exit__(self, *error: object) -> None:
         self._stack.close()
+        prune(self._folder / "agent-home")
+
+
+def prune(home: Path) -> None:
+    """Remove what runs with this home keep on the engine; without an engine there is nothing."""
+    command = Stage.command("sandbox", "prune")
+    subprocess.run(command, env={**os.environ, "AGENT_HOME": str(home)}, capture_output=True, check=False)

@@ -223,3 +223,16 @@ def left_behind(task: str) -> list[str]:
     found += [str(item.name) for item in client.volumes.list(filters=label)]
     client.close()
     return found
+
+
+@pytest.mark.docker
+def test_prune_removes_what_the_installation_keeps_and_nothing_else(tmp_path: Path) -> None:
+    with OpenStage(tmp_path, fixing(INVOICE)) as stage:
+        stage.forge.create_sample("acme", INVOICE)
+        assert stage.agent("run", "fix issue #42", "--json", cwd=stage.clone(INVOICE)).code == 0
+        other = {**stage.extra, "AGENT_HOME": str(tmp_path / "other-home")}
+        mine, stage.extra = stage.extra, other
+        assert "removed 0 " in stage.agent("sandbox", "prune", cwd=tmp_path).out
+        stage.extra = mine
+        assert "removed 0 " not in stage.agent("sandbox", "prune", cwd=tmp_path).out
+        assert "removed 0 " in stage.agent("sandbox", "prune", cwd=tmp_path).out

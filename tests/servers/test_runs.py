@@ -15,7 +15,7 @@ import pytest
 
 from pullwright.integrations.testing.forge import RehearsalForge
 from pullwright.integrations.testing.sample import SampleRepository
-from tests.e2e.stage import Ran, Stage
+from tests.e2e.stage import Ran, Stage, prune
 from tests.servers.one_line_bugs import BUGS
 
 pytestmark = [pytest.mark.servers, pytest.mark.docker, pytest.mark.timeout(3600)]
@@ -37,6 +37,7 @@ class RemoteEndpoint:
 def forge(tmp_path: Path) -> Iterator[RehearsalForge]:
     with RehearsalForge(tmp_path / "forge") as forge:
         yield forge
+    prune(tmp_path / "agent-home")
 
 
 def run(tmp_path: Path, forge: RehearsalForge, variable: str, sample: SampleRepository, **settings: str) -> Ran:

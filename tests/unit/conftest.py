@@ -6,7 +6,6 @@ import httpcore2
 import pytest
 from blockbuster import blockbuster_ctx
 
-
 assert httpcore2  # imported before the loop runs: its import reads a file
 
 

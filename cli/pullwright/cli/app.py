@@ -129,6 +129,14 @@ def build(
     raise typer.Exit(build_command(rebuild=rebuild))
 
 
+@sandbox.command()
+def prune() -> None:
+    """Remove this installation's containers and volumes, those of running tasks included; the image stays."""
+    from pullwright.cli.commands.sandbox import prune_command
+
+    raise typer.Exit(prune_command())
+
+
 def main() -> NoReturn:
     """Run the command line; expected errors are one line on standard error, a traceback is a bug."""
     # Importing builds thousands of long-lived classes; collecting garbage between them only costs start-up time.

@@ -6,6 +6,7 @@ variables, command line.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tomllib
 from collections.abc import Mapping
@@ -75,6 +76,11 @@ class Settings(BaseSettings):
     def store_url(self) -> str:
         """URL of the store."""
         return self.database_url or f"sqlite:///{self.home.expanduser().resolve() / 'pullwright.db'}"
+
+    @property
+    def instance(self) -> str:
+        """Name of this installation on a container engine; another ``home`` is another installation."""
+        return hashlib.sha256(str(self.home.expanduser().resolve()).encode()).hexdigest()[:12]
 
     @classmethod
     def settings_customise_sources(

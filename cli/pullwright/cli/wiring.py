@@ -107,6 +107,14 @@ def sandbox_image(settings: Settings, engine: DockerEngine) -> SandboxImage:
     return SandboxImage(engine, name=settings.sandbox_image or None)
 
 
+async def prune(settings: Settings) -> int:
+    """Remove this installation's containers and volumes and return how many there were."""
+    from pullwright.sandbox.prune import prune
+
+    async with open_engine() as engine:
+        return await prune(engine, settings.instance)
+
+
 def open_engine() -> DockerEngine:
     """Return the container engine that ``DOCKER_HOST`` names, or the one of this host; use it as a context manager."""
     from pullwright.sandbox.docker_engine import DockerEngine
@@ -162,7 +170,9 @@ async def open_worker(settings: Settings, spec: TaskSpec, store: TaskStore, view
     home = settings.home.expanduser()
     async with open_engine() as engine, OpenAIModel.open(endpoint_settings(settings)) as model:
         limits = ContainerLimits(memory_mib=settings.sandbox_memory_mb, cpus=settings.sandbox_cpus)
-        provider = DockerProvider(engine, image=sandbox_image(settings, engine), limits=limits, progress=view.note)
+        provider = DockerProvider(
+            engine, instance=settings.instance, image=sandbox_image(settings, engine), limits=limits, progress=view.note
+        )
         yield Worker(
             Parts(
                 store=store,

@@ -24,5 +24,16 @@ async def _build(settings: Settings, rebuild: bool) -> int:
     return 0
 
 
+def prune_command() -> int:
+    """Remove what this installation keeps on the engine."""
+    return run_async(interruptible, partial(_prune, load_settings(Path.cwd())))
+
+
+async def _prune(settings: Settings) -> int:
+    removed = await wiring.prune(settings)
+    sys.stdout.write(f"removed {removed} containers and volumes\n")
+    return 0
+
+
 def _progress(line: str) -> None:
     print(f"agent: {line}", file=sys.stderr)  # noqa: T201 - the command's own voice
