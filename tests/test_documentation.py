@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pullwright.cli.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def test_every_setting_that_the_readme_names_exists() -> None:
+    named = set(re.findall(r"AGENT_([A-Z_]+)", README))
+    assert named
+    assert {name.lower() for name in named} <= set(Settings.model_fields)
+
+
+def test_the_stable_settings_exist() -> None:
+    stable = {
+        "home",
+        "database_url",
+        "endpoint_url",
+        "endpoint_profile",
+        "endpoint_key",
+        "model",
+        "reasoning_effort",
+        "github_token",
+        "github_api_url",
+    }
+    assert stable <= set(Settings.model_fields)
+
+
+def test_every_file_that_the_readme_links_to_exists() -> None:
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", README) if "://" not in link]
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_every_make_target_that_the_readme_names_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"`?make ([a-z-]+)", README)) <= targets
+
+
+@pytest.mark.parametrize("option", re.findall(r"`(--[a-z-]+)", README.split("| `agent run` | |")[1].split("\n\n")[0]))
+def test_every_option_that_the_readme_names_is_in_the_help(option: str) -> None:
+    assert option in help_of("run")
+
+
+def test_every_command_that_the_readme_names_is_in_the_help() -> None:
+    commands = set(re.findall(r"(?:`|\$ |^)agent ([a-z]+)\b", README, re.MULTILINE))
+    assert {command for command in commands if command not in help_of()} == set()
+
+
+def help_of(*command: str) -> str:
+    arguments = [sys.executable, "-P", "-m", "pullwright.cli", *command, "--help"]
+    return subprocess.run(arguments, capture_output=True, text=True, check=True, env={"COLUMNS": "200"}).stdout
