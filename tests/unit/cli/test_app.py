@@ -43,9 +43,7 @@ def test_an_empty_list_says_how_to_begin(tmp_path: Path) -> None:
 
 def test_output_into_a_closed_pipe_is_no_bug(tmp_path: Path) -> None:
     command = f"{sys.executable} -P -m pullwright.cli list | true"
-    done = subprocess.run(
-        ["bash", "-c", command], cwd=tmp_path, env=os.environ, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert "Traceback" not in done.stderr
 
 
