@@ -28,8 +28,12 @@ class FreshVerifier:
         if not checks:
             return Evidence(chosen_by=chosen_by)
         after = await self._side(base, patch, checks, f"{task_id}-after")
-        before = await self._side(base, None, checks, f"{task_id}-before")
+        before = await self.check_base(base, checks, task_id=task_id)
         return Evidence(chosen_by=chosen_by, before=before, after=after)
+
+    async def check_base(self, base: Base, checks: tuple[str, ...], *, task_id: str) -> tuple[CheckResult, ...]:
+        """Run each check on the clean base; see the port."""
+        return await self._side(base, None, checks, f"{task_id}-before") if checks else ()
 
     async def _side(
         self, base: Base, patch: bytes | None, checks: tuple[str, ...], task_id: str

@@ -198,6 +198,21 @@ async def test_finishing_without_a_change_is_asked_about_once(scene: MakeScene) 
     assert told.content == NOTHING_CHANGED
 
 
+async def test_no_change_is_not_believed_while_the_owners_checks_fail_on_the_base(scene: MakeScene) -> None:
+    stage = scene([finish(), WRITE, finish()])
+    done = await stage.run(checks=("make",))
+    assert done.status is TaskStatus.SUCCEEDED
+    assert done.status_reason == "Change a"
+    told = stage.model.requests[1].messages[-1]
+    assert isinstance(told, ToolResult)
+    assert "a is old" in told.content
+
+    stage = scene([finish(), finish(), finish()])
+    done = await stage.run(checks=("make",))
+    assert done.status is TaskStatus.FAILED
+    assert "'make' fails on the base" in done.status_reason
+
+
 @pytest.mark.parametrize(
     ("budget", "reason"),
     [

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from pullwright.agents.change import Evidence
+from pullwright.agents.change import CheckResult, Evidence
 
 OUTPUT_LIMIT = 32_768
 """Bytes of each output stream that are kept (head and tail) unless a caller asks for another number."""
@@ -162,6 +162,14 @@ class Verifier(Protocol):
 
         Raises:
             ChangeRefused: The patch does not apply on the base.
+            SandboxUnavailable: The engine did not start a container.
+        """
+        ...
+
+    async def check_base(self, base: Base, checks: tuple[str, ...], *, task_id: str) -> tuple[CheckResult, ...]:
+        """Run each check on the clean base alone, in a fresh container.
+
+        Raises:
             SandboxUnavailable: The engine did not start a container.
         """
         ...

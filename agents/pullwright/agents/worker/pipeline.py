@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -11,7 +11,7 @@ from typing import Final
 import anyio
 from anyio import move_on_after, to_thread
 
-from pullwright.agents.change import Change, Evidence
+from pullwright.agents.change import Change, CheckResult, Evidence
 from pullwright.agents.errors import ChangeRefused, EmptyChange, PullwrightError, TimeLimit
 from pullwright.agents.events import ChangeCommitted, ChangePublished, ChangeVerified, RunStarted
 from pullwright.agents.loop import AgentLoop, FinishRequest
@@ -156,23 +156,37 @@ class Pipeline:
             ChangeRefused: The change still does not pass after the last hand-in.
         """
         loop = self._loop()
-        told = False
-        hand_ins = 0
+        unchanged = hand_ins = 0
         while True:
             async with workspace.open_sandbox() as sandbox:
                 request = await loop.advance(sandbox)
             try:
                 return await self._judge(workspace, request)
             except EmptyChange:
-                if told:
+                unchanged += 1
+                answer = await self._doubt(workspace.base, unchanged)
+                if not answer:
                     return None
-                told, answer = True, NOTHING_CHANGED
             except ChangeRefused as exc:
                 hand_ins += 1
                 if hand_ins >= HAND_INS:
                     raise
                 answer = str(exc)
             await loop.send_back(request, answer)
+
+    async def _doubt(self, base: Base, times: int) -> str:
+        """Return what is to be said against handing in no change, or nothing when it is to be believed.
+
+        Raises:
+            ChangeRefused: The owner's checks fail on the base, and still nothing was changed.
+        """
+        results = await self._parts.verifier.check_base(base, self._spec.checks, task_id=self._recorder.task.id)
+        failed = [result for result in results if not result.passed]
+        if failed and times >= HAND_INS:
+            raise ChangeRefused(f"the model changed nothing, although {failed[0].command!r} fails on the base")
+        if failed:
+            return f"{NOTHING_CHANGED}\n\n{_complaint('On the base, this does not pass', failed)}"
+        return NOTHING_CHANGED if times == 1 else ""
 
     def _loop(self) -> AgentLoop:
         parts = self._parts
@@ -225,7 +239,8 @@ class Pipeline:
         )
         await self._recorder.record(ChangeVerified(evidence=evidence))
         if not evidence.verified:
-            raise ChangeRefused(_complaint(evidence))
+            failed = [result for result in evidence.after if not result.passed]
+            raise ChangeRefused(_complaint("Checked in a fresh container with your change, this does not pass", failed))
         return evidence
 
     async def _publish(self, hand_in: HandIn) -> None:
@@ -278,10 +293,9 @@ class Pipeline:
         self._patch_path = str(path)
 
 
-def _complaint(evidence: Evidence) -> str:
-    failed = [result for result in evidence.after if not result.passed]
+def _complaint(what: str, failed: Sequence[CheckResult]) -> str:
     shown = "\n\n".join(f"$ {result.command}\n{result.output}\n[{_ending(result.exit_code)}]" for result in failed)
-    return f"Checked in a fresh container with your change, this does not pass:\n\n{shown}"
+    return f"{what}:\n\n{shown}"
 
 
 def _ending(exit_code: int | None) -> str:
