@@ -6,7 +6,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
@@ -29,7 +29,7 @@ from pullwright.agents.ports.model import Delta
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.status import Status
+    from rich.text import Text
 
 _UNSAFE = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]|[\U000e0000-\U000e007f]"
@@ -94,11 +94,10 @@ class TerminalView:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._status: Status | None = None
         self._started = time.monotonic()
         self._tokens = 0
         self._step = 0
-        self._doing = "starting"
+        self._doing = "preparing the files and the sandbox"
         self._streamed = 0
         self._calls: dict[str, ToolCall] = {}
 
@@ -108,24 +107,21 @@ class TerminalView:
         if not self._console.is_terminal:
             yield
             return
-        with self._console.status(self._status_line()) as status:
-            self._status = status
-            try:
-                yield
-            finally:
-                self._status = None
+        with self._console.status(_Ticking(self._status_line)):
+            yield
 
     def note(self, text: str) -> None:
         self._line(text, "dim")
 
     def delta(self, delta: Delta) -> None:
         self._streamed += len(delta.text) + len(delta.reasoning)
-        self._now(f"{'thinking' if delta.reasoning else 'writing'}, {self._streamed} characters")
+        self._doing = f"{'thinking' if delta.reasoning else 'writing'}, {self._streamed} characters"
 
     def entry(self, entry: JournalEntry) -> None:
         match entry.event:
             case RunStarted() as event:
                 self._line(f"● {event.model} ({event.effort}) on {event.base_ref} at {event.base_sha[:12]}", "bold")
+                self._doing = "waiting for the model"
             case ModelReplied() as event:
                 self._replied(event)
             case ToolFinished() as event:
@@ -142,7 +138,6 @@ class TerminalView:
                 self._published(event)
             case RunFinished() as event:
                 self._finished(event)
-        self._now(self._doing)
 
     def _replied(self, event: ModelReplied) -> None:
         self._step, self._streamed = event.step, 0
@@ -152,7 +147,8 @@ class TerminalView:
         for call in event.message.tool_calls:
             self._calls[call.id] = call
             self._doing = f"{call.name} {_gist(call)}"
-            self._line(f"▸ {self._doing}", "cyan")
+            if call.name != "plan":
+                self._line(f"▸ {self._doing}", "cyan")
             self._edit_diff(call)
 
     def _tool_finished(self, event: ToolFinished) -> None:
@@ -218,16 +214,24 @@ class TerminalView:
     def _line(self, text: str, style: str) -> None:
         self._console.print(printable(text), style=style or None, markup=False, highlight=False, soft_wrap=True)
 
-    def _now(self, doing: str) -> None:
-        if self._status is not None:
-            self._status.update(self._status_line(doing))
-
-    def _status_line(self, doing: str = "starting") -> str:
-        from rich.markup import escape
-
+    def _status_line(self) -> str:
         seconds = int(time.monotonic() - self._started)
-        line = f"step {self._step} · {self._tokens} tokens · {seconds // 60}:{seconds % 60:02} · {printable(doing)}"
-        return escape(" ".join(line.split())[: max(20, self._console.width - 4)])
+        line = (
+            f"step {self._step} · {self._tokens} tokens · {seconds // 60}:{seconds % 60:02} · {printable(self._doing)}"
+        )
+        return " ".join(line.split())[: max(20, self._console.width - 4)]
+
+
+class _Ticking:
+    """A line that is made anew whenever the screen is, so that its clock goes on while nothing happens."""
+
+    def __init__(self, line: Callable[[], str]) -> None:
+        self._line = line
+
+    def __rich__(self) -> Text:
+        from rich.text import Text
+
+        return Text(self._line())
 
 
 def _arguments(call: ToolCall) -> dict[str, Any]:
