@@ -170,7 +170,7 @@ class Pipeline:
             except ChangeRefused as exc:
                 hand_ins += 1
                 if hand_ins >= HAND_INS:
-                    raise
+                    raise ChangeRefused(_first_lines(exc)) from exc
                 answer = str(exc)
             await loop.send_back(request, answer)
 
@@ -296,6 +296,12 @@ class Pipeline:
 def _complaint(what: str, failed: Sequence[CheckResult]) -> str:
     shown = "\n\n".join(f"$ {result.command}\n{result.output}\n[{_ending(result.exit_code)}]" for result in failed)
     return f"{what}:\n\n{shown}"
+
+
+def _first_lines(refusal: ChangeRefused) -> str:
+    """Return the one line for people of what was told to the model at length."""
+    what, _, rest = str(refusal).partition("\n\n")
+    return " ".join(f"{what} {rest.partition(chr(10))[0]}".split())
 
 
 def _ending(exit_code: int | None) -> str:
