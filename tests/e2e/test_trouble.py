@@ -226,6 +226,27 @@ def left_behind(task: str) -> list[str]:
 
 
 @pytest.mark.docker
+def test_after_a_killed_run_the_same_issue_can_be_run_again(tmp_path: Path) -> None:
+    turns = iter([SLEEP])
+    with OpenStage(tmp_path, lambda request: next(turns, None) or by_turn({"": fixing(INVOICE)})(request)) as stage:
+        stage.forge.create_sample("acme", INVOICE)
+        checkout = stage.clone(INVOICE)
+        process = stage.start("run", "fix issue #42", "--json", cwd=checkout)
+        assert process.stdout is not None
+        task = ""
+        for line in process.stdout:
+            task = line.split('"task": "')[1].split('"')[0]
+            if '"model.replied"' in line:
+                break
+        wait_for_file_in_container(task)
+        process.kill()
+        process.communicate()
+        assert stage.agent("run", "fix issue #42", "--json", cwd=checkout).code == 0
+        assert len(stage.forge.pull_requests("acme", "invoice")) == 1
+        assert "died" in stage.agent("show", task, cwd=tmp_path).out
+
+
+@pytest.mark.docker
 def test_prune_removes_what_the_installation_keeps_and_nothing_else(tmp_path: Path) -> None:
     with OpenStage(tmp_path, fixing(INVOICE)) as stage:
         stage.forge.create_sample("acme", INVOICE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,11 +45,19 @@ def require_endpoint(settings: Settings) -> None:
         )
 
 
-def open_store(settings: Settings) -> AbstractAsyncContextManager[TaskStore]:
-    """Open the store that the settings name."""
+@asynccontextmanager
+async def open_store(settings: Settings) -> AsyncIterator[TaskStore]:
+    """Open the store that the settings name, and end what a worker of this host left behind when it died."""
     from pullwright.agents.queue.store import SqlTaskStore
+    from pullwright.agents.worker.life_line import end_dead
 
-    return SqlTaskStore.open(settings.store_url, SystemClock())
+    async with SqlTaskStore.open(settings.store_url, SystemClock()) as store:
+        await end_dead(store, _locks(settings))
+        yield store
+
+
+def _locks(settings: Settings) -> Path:
+    return settings.home.expanduser() / "locks"
 
 
 async def read_origin(repo: str) -> Origin:
@@ -184,6 +192,7 @@ async def open_worker(settings: Settings, spec: TaskSpec, store: TaskStore, view
                 wording=ChangeWording(),
                 clock=SystemClock(),
                 patches=home / "patches",
+                locks=_locks(settings),
                 ask=_asker(view),
                 effort=settings.reasoning_effort,
                 on_delta=view.delta,

@@ -15,6 +15,7 @@ from typing import Any
 
 import anyio
 
+from pullwright.agents.file_lock import file_lock
 from pullwright.agents.ports.sandbox import Base
 from pullwright.sandbox.container_spec import (
     LABEL_BASE,
@@ -30,7 +31,6 @@ from pullwright.sandbox.container_spec import (
 )
 from pullwright.sandbox.docker_engine import DockerEngine, ObjectMissing
 from pullwright.sandbox.docker_sandbox import create_volume, object_name, open_runner, remove_volume
-from pullwright.sandbox.file_lock import file_lock
 from pullwright.sandbox.seed import SEED_VERSION, seed_repository
 
 KEPT = 3

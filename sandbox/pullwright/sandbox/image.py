@@ -17,8 +17,8 @@ import anyio
 import docker
 
 from pullwright.agents.errors import ImageError, SandboxUnavailable
+from pullwright.agents.file_lock import file_lock
 from pullwright.sandbox.docker_engine import DockerEngine, ObjectMissing
-from pullwright.sandbox.file_lock import file_lock
 
 REPOSITORY = "pullwright-sandbox"
 REGISTRY_BASE = ("debian", "bookworm-slim")

@@ -20,9 +20,9 @@ from pullwright.agents.errors import (
     NotFound,
     RemoteUnavailable,
 )
+from pullwright.agents.file_lock import file_lock
 from pullwright.agents.ports.mirror import CommitMeta, Credential
 from pullwright.agents.ports.sandbox import Base
-from pullwright.sandbox.file_lock import file_lock
 from pullwright.sandbox.git_env import git_environment
 from pullwright.sandbox.git_errors import first_reason, redact, remote_error
 from pullwright.sandbox.mirror_git import Completed, GitRunner

@@ -12,6 +12,7 @@ import pytest
 from pullwright.agents.budget import Budget
 from pullwright.agents.errors import ModelUnavailable, PushRejected, SandboxUnavailable
 from pullwright.agents.events import ChangePublished, ChangeVerified, ModelReplied, RunEvent, ToolFinished, UserSaid
+from pullwright.agents.file_lock import file_lock
 from pullwright.agents.message import AssistantMessage, ToolResult
 from pullwright.agents.ports.code_host import ChangeReport, CodeHost, CommitMessage
 from pullwright.agents.ports.model import ModelReply, ModelRequest, ReplyClass
@@ -24,6 +25,7 @@ from pullwright.agents.testing.fake_code_host import FakeCodeHost
 from pullwright.agents.testing.fake_mirror import FakeMirror
 from pullwright.agents.testing.fake_sandbox import FakeProvider, FakeSandbox, output
 from pullwright.agents.testing.scripted_model import Reply, ScriptedModel, ScriptItem
+from pullwright.agents.worker.life_line import end_dead, life_line
 from pullwright.agents.worker.pipeline import NOTHING_CHANGED, UNCHANGED, Parts
 from pullwright.agents.worker.worker import Worker
 from pullwright.sandbox.verifier import FreshVerifier
@@ -97,6 +99,7 @@ class Scene:
                 wording=PlainWording(),
                 clock=self.clock,
                 patches=self.patches,
+                locks=self.patches.with_name("locks"),
                 ask=self.ask,
             )
         )
@@ -307,6 +310,24 @@ async def test_a_cancelled_caller_cancels_the_task_and_is_told_so(scene: MakeSce
         await stage.worker(None).run(task.id)
     assert scope.cancelled_caught
     assert (await stage.store.get(task.id)).status is TaskStatus.CANCELED
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"), [(False, TaskStatus.FAILED), (True, TaskStatus.CANCELED)], ids=["running", "canceling"]
+)
+async def test_a_task_whose_worker_died_is_ended_and_a_living_one_is_left_alone(
+    scene: MakeScene, tmp_path: Path, asked: bool, status: TaskStatus
+) -> None:
+    stage = scene([])
+    dead, alive = [await stage.store.create(a_spec()) for _ in range(2)]
+    for task in (dead, alive):
+        await stage.store.claim(task.id)
+        if asked:
+            await stage.store.cancel(task.id, reason="enough")
+    async with file_lock(life_line(tmp_path, alive.id)):
+        await end_dead(stage.store, tmp_path)
+    assert await stage.store.status(dead.id) is status
+    assert not (await stage.store.get(alive.id)).status.terminal
 
 
 async def test_a_bug_fails_the_task_and_not_the_worker(scene: MakeScene) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from pullwright.agents.events import JournalEntry, RunEvent
@@ -40,8 +40,8 @@ class TaskStore(Protocol):
         """
         ...
 
-    async def list(self, *, limit: int = 50) -> Sequence[Task]:
-        """Return the newest tasks first."""
+    async def list(self, *, limit: int = 50, statuses: Collection[TaskStatus] | None = None) -> Sequence[Task]:
+        """Return the newest tasks first, those with one of ``statuses`` only if that is given."""
         ...
 
     async def claim(self, task_id: str | None = None) -> Task | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import anyio
@@ -57,9 +57,10 @@ class MemoryTaskStore:
             raise TaskNotFound(f"there is no task {task_id!r}; see `agent list`")
         return self._tasks[task_id].status
 
-    async def list(self, *, limit: int = 50) -> Sequence[Task]:
+    async def list(self, *, limit: int = 50, statuses: Collection[TaskStatus] | None = None) -> Sequence[Task]:
         await anyio.lowlevel.checkpoint()
-        return sorted(self._tasks.values(), key=lambda task: task.id, reverse=True)[:limit]
+        found = [task for task in self._tasks.values() if statuses is None or task.status in statuses]
+        return sorted(found, key=lambda task: task.id, reverse=True)[:limit]
 
     async def claim(self, task_id: str | None = None) -> Task | None:
         await anyio.lowlevel.checkpoint()

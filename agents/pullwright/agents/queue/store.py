@@ -6,7 +6,7 @@ time-out says; hence ``BEGIN IMMEDIATE`` everywhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from functools import partial
@@ -70,8 +70,10 @@ class SqlTaskStore:
     async def status(self, task_id: str) -> TaskStatus:
         return await self._read(partial(_status, task_id))
 
-    async def list(self, *, limit: int = 50) -> Sequence[Task]:
+    async def list(self, *, limit: int = 50, statuses: Collection[TaskStatus] | None = None) -> Sequence[Task]:
         query = select(_TASK).order_by(_TASK.c.id.desc()).limit(limit)
+        if statuses is not None:
+            query = query.where(_TASK.c.status.in_([status.value for status in statuses]))
         return await self._read(lambda connection: [task_from_row(row) for row in connection.execute(query).mappings()])
 
     async def claim(self, task_id: str | None = None) -> Task | None:

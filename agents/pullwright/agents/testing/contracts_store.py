@@ -114,6 +114,14 @@ class TaskStoreContract:
         assert await store.claim(second.id) is None
         assert await store.status(first.id) is TaskStatus.QUEUED
 
+    async def test_tasks_are_listed_newest_first_and_by_status(self, store: TaskStore) -> None:
+        running = await self.running(store)
+        queued = await store.create(a_spec())
+        assert {task.id for task in await store.list()} == {running.id, queued.id}
+        assert len(await store.list(limit=1)) == 1
+        assert [task.id for task in await store.list(statuses={TaskStatus.RUNNING})] == [running.id]
+        assert await store.list(statuses=()) == []
+
     async def test_events_come_back_in_order_and_equal(self, store: TaskStore) -> None:
         task = await self.running(store)
         events = every_event()

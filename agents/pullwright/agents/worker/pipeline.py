@@ -59,6 +59,8 @@ class Parts:
     clock: Clock
     patches: Path
     """Folder for patch files."""
+    locks: Path
+    """Folder for the life lines of running tasks."""
     ask: Callable[[str], Awaitable[str]]
     effort: ReasoningEffort = ReasoningEffort.HIGH
     on_delta: DeltaListener | None = None

@@ -8,8 +8,10 @@ from typing import Final
 from anyio import CancelScope, create_task_group
 
 from pullwright.agents.errors import LeaseLost
+from pullwright.agents.file_lock import file_lock
 from pullwright.agents.recorder import RunRecorder
 from pullwright.agents.task import Task, TaskStatus
+from pullwright.agents.worker.life_line import life_line
 from pullwright.agents.worker.pipeline import Parts, Pipeline
 
 logger = logging.getLogger(__name__)
@@ -24,18 +26,19 @@ class Worker:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
 
-    async def run(self, task_id: str | None = None) -> Task | None:
-        """Claim a task (the given one, or the oldest) and take it to its end; None when there is none to claim.
+    async def run(self, task_id: str) -> Task | None:
+        """Claim a task and take it to its end; None when it can not be claimed.
 
         Cancellation ends the task as ``canceled`` and is passed on.
         """
-        task = await self._parts.store.claim(task_id)
-        if task is None:
-            return None
-        async with create_task_group() as group:
-            group.start_soon(self._cancel_when_asked, task, group.cancel_scope)
-            await self._attempt(task)
-            group.cancel_scope.cancel()
+        async with file_lock(life_line(self._parts.locks, task_id)):
+            task = await self._parts.store.claim(task_id)
+            if task is None:
+                return None
+            async with create_task_group() as group:
+                group.start_soon(self._cancel_when_asked, task, group.cancel_scope)
+                await self._attempt(task)
+                group.cancel_scope.cancel()
         return await self._parts.store.get(task.id)
 
     async def _attempt(self, task: Task) -> None:

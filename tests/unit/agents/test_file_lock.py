@@ -6,7 +6,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from pullwright.sandbox.file_lock import file_lock
+from pullwright.agents.file_lock import file_lock
 
 pytestmark = pytest.mark.anyio
 

@@ -29,6 +29,16 @@ async def file_lock(path: Path) -> AsyncIterator[None]:
         os.close(descriptor)
 
 
+@asynccontextmanager
+async def try_file_lock(path: Path) -> AsyncIterator[bool]:
+    """Hold the lock file ``path`` for the length of a block if nobody else does; the value says whether it is held."""
+    descriptor = await to_thread.run_sync(_open, path)
+    try:
+        yield _try(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _open(path: Path) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
