@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import gc
-import logging
 import sys
 from typing import Annotated, NoReturn
 
 import typer
 
 from pullwright.agents.errors import ConfigError, PullwrightError
+from pullwright.cli.speech import complain, set_up_logging
 
 app = typer.Typer(
     name="agent",
@@ -141,20 +141,16 @@ def main() -> NoReturn:
     """Run the command line; expected errors are one line on standard error, a traceback is a bug."""
     # Importing builds thousands of long-lived classes; collecting garbage between them only costs start-up time.
     gc.disable()
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    set_up_logging()
     try:
         app()
     except ConfigError as exc:
-        _complain(exc)
+        complain(exc)
         sys.exit(2)
     except PullwrightError as exc:
-        _complain(exc)
+        complain(exc)
         sys.exit(1)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
     sys.exit(0)
-
-
-def _complain(error: PullwrightError) -> None:
-    print(f"agent: {error}", file=sys.stderr)  # noqa: T201 - the command's own voice

@@ -10,6 +10,7 @@ from pullwright.agents.ports.store import TaskStore
 from pullwright.agents.task import Task, TaskStatus
 from pullwright.agents.worker.pipeline import UNCHANGED
 from pullwright.cli.render import JsonView, TerminalView, View
+from pullwright.cli.speech import complain
 
 CHANGED, FAILED, NOTHING_TO_DO, CANCELED = 0, 1, 3, 130
 
@@ -35,7 +36,7 @@ def shown_live(view: View) -> Iterator[None]:
 def make_view(*, json: bool) -> View:
     """Return the view that fits where standard output goes."""
     if json:
-        return JsonView()
+        return JsonView(complain)
     from rich.console import Console
 
     return TerminalView(Console())

@@ -63,7 +63,8 @@ class View(Protocol):
 class JsonView:
     """One JSON object per line on standard output; notes go to standard error."""
 
-    def __init__(self, out: TextIO = sys.stdout) -> None:
+    def __init__(self, say: Callable[[str], None], out: TextIO = sys.stdout) -> None:
+        self._say = say
         self._out = out
 
     def entry(self, entry: JournalEntry) -> None:
@@ -74,7 +75,7 @@ class JsonView:
         del delta
 
     def note(self, text: str) -> None:
-        print(f"agent: {printable(text)}", file=sys.stderr)  # noqa: T201 - the command's own voice
+        self._say(text)
 
 
 def entry_data(entry: JournalEntry) -> dict[str, Any]:

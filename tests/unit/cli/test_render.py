@@ -51,7 +51,7 @@ def test_every_event_can_be_shown() -> None:
 @pytest.mark.parametrize("event", every_event(), ids=lambda event: event.type)
 def test_json_is_one_object_per_line(event: RunEvent) -> None:
     out = io.StringIO()
-    JsonView(out).entry(entry(event, seq=7))
+    JsonView(print, out).entry(entry(event, seq=7))
     (line,) = out.getvalue().splitlines()
     data = json.loads(line)
     assert (data["type"], data["seq"], data["task"]) == (event.type, 7, "t")

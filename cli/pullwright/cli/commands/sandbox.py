@@ -9,6 +9,7 @@ from pathlib import Path
 from pullwright.cli import wiring
 from pullwright.cli.runtime import interruptible, run_async
 from pullwright.cli.settings import Settings, load_settings
+from pullwright.cli.speech import complain
 
 
 def build_command(*, rebuild: bool) -> int:
@@ -19,7 +20,7 @@ def build_command(*, rebuild: bool) -> int:
 async def _build(settings: Settings, rebuild: bool) -> int:
     async with wiring.open_engine() as engine:
         image = wiring.sandbox_image(settings, engine)
-        name = await (image.rebuild(_progress) if rebuild else image.ensure(_progress))
+        name = await (image.rebuild(complain) if rebuild else image.ensure(complain))
     sys.stdout.write(f"{name}\n")
     return 0
 
@@ -33,7 +34,3 @@ async def _prune(settings: Settings) -> int:
     removed = await wiring.prune(settings)
     sys.stdout.write(f"removed {removed} containers and volumes\n")
     return 0
-
-
-def _progress(line: str) -> None:
-    print(f"agent: {line}", file=sys.stderr)  # noqa: T201 - the command's own voice

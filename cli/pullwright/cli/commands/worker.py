@@ -12,6 +12,7 @@ from pullwright.cli import wiring
 from pullwright.cli.render import JsonView
 from pullwright.cli.runtime import interruptible, run_async
 from pullwright.cli.settings import Settings, load_settings
+from pullwright.cli.speech import complain
 
 LOOK_SECONDS = 1.0
 
@@ -29,7 +30,7 @@ async def _work(settings: Settings, task_id: str | None, drain: bool) -> int:
             queued = [task for task in await store.list(limit=1000) if task.status is TaskStatus.QUEUED]
             chosen = [task for task in reversed(queued) if task_id in (None, task.id)][:1]
             if chosen:
-                async with wiring.open_worker(settings, chosen[0].spec, store, JsonView()) as worker:
+                async with wiring.open_worker(settings, chosen[0].spec, store, JsonView(complain)) as worker:
                     await worker.run(chosen[0].id)
             elif drain:
                 return 0
