@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -257,3 +257,30 @@ def test_prune_removes_what_the_installation_keeps_and_nothing_else(tmp_path: Pa
         stage.extra = mine
         assert "removed 0 " not in stage.agent("sandbox", "prune", cwd=tmp_path).out
         assert "removed 0 " in stage.agent("sandbox", "prune", cwd=tmp_path).out
+
+
+@pytest.mark.docker
+def test_the_doctor_says_what_works_and_what_is_missing(tmp_path: Path) -> None:
+    probe = Reply(calls=(("lookup", {"key": "x"}),))
+    with OpenStage(tmp_path, lambda request: called_back(request, probe)) as stage:
+        ran = stage.agent("doctor", cwd=tmp_path)
+        assert ran.code == 0, ran.out
+        assert [line.split(":")[0] for line in ran.out.splitlines()] == [
+            "✔ container engine",
+            "✔ sandbox image",
+            "✔ endpoint",
+            "✔ GitHub",
+        ]
+        stage.extra = {"AGENT_ENDPOINT_URL": "http://127.0.0.1:9/v1", "DOCKER_HOST": "unix:///no/docker.sock"}
+        ran = stage.agent("doctor", cwd=tmp_path)
+        assert ran.code == 1
+        assert [line[0] for line in ran.out.splitlines()] == ["✘", "✘", "✘", "✔"]
+
+
+def called_back(request: Mapping[str, Any], otherwise: Reply) -> Reply:
+    """Call the first tool that is offered, with something for each of its required arguments."""
+    tools = request.get("tools") or []
+    if not tools:
+        return otherwise
+    function = tools[0]["function"]
+    return Reply(calls=((function["name"], dict.fromkeys(function["parameters"].get("required", ()), "x")),))
