@@ -17,11 +17,11 @@ from pullwright.integrations.testing.forge import RehearsalForge
 from pullwright.integrations.testing.sample import SampleRepository
 from tests.e2e.stage import Ran, Stage, prune
 from tests.servers.one_line_bugs import BUGS
+from tests.servers.tally import LINES
 
 pytestmark = [pytest.mark.servers, pytest.mark.docker, pytest.mark.timeout(3600)]
 
 ROUNDS = int(os.environ.get("AGENT_TEST_ROUNDS", "2"))
-COUNT: list[str] = []
 
 
 class RemoteEndpoint:
@@ -80,7 +80,7 @@ def test_vllm_with_mistrals_parsers_takes_an_issue_to_a_pull_request(tmp_path: P
 @pytest.mark.parametrize("round_", range(ROUNDS))
 @pytest.mark.parametrize("name", sorted(BUGS))
 def test_a_small_model_on_llama_server_ends_cleanly(
-    name: str, round_: int, tmp_path: Path, forge: RehearsalForge, capsys: pytest.CaptureFixture[str]
+    name: str, round_: int, tmp_path: Path, forge: RehearsalForge
 ) -> None:
     begun = time.monotonic()
     ran = run(
@@ -104,6 +104,4 @@ def test_a_small_model_on_llama_server_ends_cleanly(
         f" {usage['prompt_tokens']:7} + {usage['completion_tokens']:5} tokens, {usage['cached_tokens']:7} cached,"
         f" {time.monotonic() - begun:5.0f} s  {last['reason'].splitlines()[0][:90]}"
     )
-    COUNT.append(line)
-    with capsys.disabled():
-        print(f"\n{line}", flush=True)  # noqa: T201 - the count is what this run is for
+    LINES.append(line)

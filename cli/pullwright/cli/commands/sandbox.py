@@ -20,8 +20,8 @@ def build_command(*, rebuild: bool) -> int:
 async def _build(settings: Settings, rebuild: bool) -> int:
     async with wiring.open_engine() as engine:
         image = wiring.sandbox_image(settings, engine)
-        name = await (image.rebuild(complain) if rebuild else image.ensure(complain))
-    sys.stdout.write(f"{name}\n")
+        await (image.rebuild(complain) if rebuild else image.ensure(complain))
+    sys.stdout.write(f"{image.tag}\n")
     return 0
 
 

@@ -63,9 +63,11 @@ async def _list(store: TaskStore, *, json: bool) -> int:
             _say(json_.dumps(_task_data(task)))
         return 0
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table("id", "status", "repository", "task", "result", box=None, pad_edge=False)
+    fixed = [Column("id", no_wrap=True, min_width=26), Column("status", no_wrap=True, min_width=9)]
+    cut = [Column(name, no_wrap=True, overflow="ellipsis") for name in ("repository", "task", "result")]
+    table = Table(*fixed, *cut, box=None, pad_edge=False)
     for task in tasks:
         result = task.pull_request_url or task.branch or task.status_reason
         cells = (task.id, task.status.value, task.spec.repository.slug, task.spec.title[:60], result[:80])

@@ -1,0 +1,3 @@
+"""Lines about whole runs, kept until the end of the session."""
+
+LINES: list[str] = []
