@@ -48,7 +48,9 @@ class Meter:
         if len(self.arrivals) == 1:
             self.first_prompt = len(json.dumps(request, ensure_ascii=False, separators=(",", ":")).encode())
         if len(self.arrivals) <= self.steps:
-            return Reply(calls=(("bash", {"command": "true"}),))
+            return Reply(
+                calls=(("bash", {"command": f"true {len(self.arrivals)}"}),)
+            )  # the same again would end the run
         return Reply(calls=(("finish", {"title": "Nothing to do", "summary": "Nothing needs changing."}),))
 
     def run(self, command: list[str], **options: Any) -> None:
