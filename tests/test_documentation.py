@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from pullwright.agents.events import ChangePublished, to_data
+from pullwright.agents.testing.contracts_store import every_event, finished
 from pullwright.cli.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -58,3 +60,15 @@ def test_every_command_that_the_readme_names_is_in_the_help() -> None:
 def help_of(*command: str) -> str:
     arguments = [sys.executable, "-P", "-m", "pullwright.cli", *command, "--help"]
     return subprocess.run(arguments, capture_output=True, text=True, check=True, env={"COLUMNS": "200"}).stdout
+
+
+def test_every_event_and_each_of_its_fields_is_documented() -> None:
+    rows = {
+        line.split("|")[1].strip(" `"): line
+        for line in (ROOT / "docs" / "events.md").read_text().splitlines()
+        if line.startswith("| `")
+    }
+    shown = [*every_event(), ChangePublished(branch="b"), finished("succeeded")]
+    assert set(rows) == {event.type for event in shown}
+    for event in shown:
+        assert [name for name in to_data(event) if f"`{name}`" not in rows[event.type]] == []
