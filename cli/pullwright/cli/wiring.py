@@ -169,7 +169,7 @@ async def open_worker(settings: Settings, spec: TaskSpec, store: TaskStore, view
     from pullwright.agents.llm.openai_model import OpenAIModel
     from pullwright.agents.worker.pipeline import Parts
     from pullwright.agents.worker.worker import Worker
-    from pullwright.integrations.change_text import ChangeWording
+    from pullwright.integrations.wording import ChangeWording
     from pullwright.sandbox.container_spec import ContainerLimits
     from pullwright.sandbox.docker_provider import DockerProvider
     from pullwright.sandbox.mirror import GitMirror

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from pullwright.agents.ports.code_host import ChangeReport, CommitMessage
+from pullwright.agents.ports.code_host import CommitMessage
 from pullwright.integrations.markdown import defuse
-from pullwright.integrations.pull_request_body import pull_request_body
 from pullwright.integrations.untrusted import sanitise, sanitise_line
 
 BRANCH_LIMIT = 100
@@ -16,19 +15,6 @@ _TITLE_LIMIT = 120
 _ID_LENGTH = 8
 _NOT_SLUG = re.compile(r"[^a-z0-9]+")
 _NOT_PREFIX = re.compile(r"[^A-Za-z0-9_-]+")
-
-
-class ChangeWording:
-    """The ``Wording`` port for code hosts that speak GitHub's Markdown."""
-
-    def branch(self, *, issue: int | None, title: str, task_id: str) -> str:
-        return branch_name(issue=issue, title=title, task_id=task_id)
-
-    def commit(self, *, issue: int | None, title: str, summary: str) -> CommitMessage:
-        return commit_message(title=title, summary=summary, issue=issue)
-
-    def pull_request(self, report: ChangeReport) -> str:
-        return pull_request_body(report)
 
 
 def branch_name(*, issue: int | None, title: str, task_id: str, prefix: str = "agent") -> str:
