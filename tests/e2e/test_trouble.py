@@ -241,9 +241,11 @@ def test_after_a_killed_run_the_same_issue_can_be_run_again(tmp_path: Path) -> N
         wait_for_file_in_container(task)
         process.kill()
         process.communicate()
+        assert left_behind(task) != []
         assert stage.agent("run", "fix issue #42", "--json", cwd=checkout).code == 0
         assert len(stage.forge.pull_requests("acme", "invoice")) == 1
         assert "died" in stage.agent("show", task, cwd=tmp_path).out
+        assert left_behind(task) == [], "the next run clears away what the killed one left on the engine"
 
 
 @pytest.mark.docker

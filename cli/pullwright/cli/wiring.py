@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from pullwright.sandbox.docker_engine import DockerEngine
     from pullwright.sandbox.image import SandboxImage
 
+TASK_ID_LENGTH = 26
+"""What runs for a task is labelled with its id, and sometimes with what it is for after that."""
+
 NOBODY_ANSWERS = (
     "Nobody can answer now. Decide as the maintainer would, go on, and say in the summary what you decided and why."
 )
@@ -167,16 +170,19 @@ async def open_worker(settings: Settings, spec: TaskSpec, store: TaskStore, view
         SandboxUnavailable: No container engine answers.
     """
     from pullwright.agents.llm.openai_model import OpenAIModel
+    from pullwright.agents.worker.life_line import is_alive
     from pullwright.agents.worker.pipeline import Parts
     from pullwright.agents.worker.worker import Worker
     from pullwright.integrations.wording import ChangeWording
     from pullwright.sandbox.container_spec import ContainerLimits
     from pullwright.sandbox.docker_provider import DockerProvider
     from pullwright.sandbox.mirror import GitMirror
+    from pullwright.sandbox.prune import reap
     from pullwright.sandbox.verifier import FreshVerifier
 
     home = settings.home.expanduser()
     async with open_engine() as engine, OpenAIModel.open(endpoint_settings(settings)) as model:
+        await reap(engine, settings.instance, lambda task: is_alive(_locks(settings), task[:TASK_ID_LENGTH]))
         limits = ContainerLimits(memory_mib=settings.sandbox_memory_mb, cpus=settings.sandbox_cpus)
         provider = DockerProvider(
             engine, instance=settings.instance, image=sandbox_image(settings, engine), limits=limits, progress=view.note

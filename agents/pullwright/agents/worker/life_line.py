@@ -18,6 +18,12 @@ def life_line(locks: Path, task_id: str) -> Path:
     return locks / f"{task_id}.lock"
 
 
+async def is_alive(locks: Path, task_id: str) -> bool:
+    """Say whether a worker of this host holds the task."""
+    async with try_file_lock(life_line(locks, task_id)) as free:
+        return not free
+
+
 async def end_dead(store: TaskStore, locks: Path) -> None:
     """End the tasks of this host that say they are running and have no worker any more.
 
