@@ -16,10 +16,10 @@ async def prune(engine: DockerEngine, instance: str) -> int:
         SandboxUnavailable: No engine answers.
     """
 
-    async def everything(task: str) -> bool:
+    async def nothing_lives(task: str) -> bool:
         return False
 
-    return await _remove(engine, instance, everything, bases=True)
+    return await _remove(engine, instance, nothing_lives, bases=True)
 
 
 async def reap(engine: DockerEngine, instance: str, alive: Callable[[str], Awaitable[bool]]) -> int:
