@@ -151,6 +151,16 @@ class Stage:
         return [sys.executable, "-P", "-m", "pullwright.cli", *arguments]
 
 
+def until_replied(process: subprocess.Popen[str]) -> str:
+    """Read what a started command prints with ``--json`` up to the first reply, and return the task's id."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        event = json.loads(line)
+        if event["type"] == "model.replied":
+            return str(event["task"])
+    raise AssertionError("the model never replied")
+
+
 class OpenStage(AbstractContextManager[Stage]):
     """Sets the stage and clears it."""
 

@@ -16,7 +16,7 @@ from pullwright.agents.testing.scripted_endpoint import ScriptedEndpoint
 from pullwright.agents.testing.scripted_model import Reply
 from pullwright.integrations.testing.forge import AGENT_TOKEN
 from pullwright.integrations.testing.sample_repositories import SAMPLES
-from tests.e2e.stage import OpenStage, Stage, fixing
+from tests.e2e.stage import OpenStage, Stage, fixing, until_replied
 from tests.e2e.test_trouble import SLEEP, wait_for_file_in_container
 
 pytestmark = pytest.mark.docker
@@ -77,12 +77,7 @@ def test_a_whole_run_writes_no_secret_anywhere(stage: Stage, tmp_path: Path) -> 
 
 def test_a_running_container_holds_no_secret(stage: Stage, tmp_path: Path) -> None:
     process = stage.start("run", "Sleep.", "--repo", stage.forge.clone_url("acme", "invoice"), "--json", cwd=tmp_path)
-    assert process.stdout is not None
-    task = ""
-    for line in process.stdout:
-        task = line.split('"task": "')[1].split('"')[0]
-        if '"model.replied"' in line:
-            break
+    task = until_replied(process)
     wait_for_file_in_container(task)
     client = docker.from_env()
     (container,) = client.containers.list(filters={"label": f"pullwright.task={task}"})

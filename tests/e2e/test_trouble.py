@@ -15,7 +15,7 @@ from pullwright.agents.testing.endpoint_script import by_turn
 from pullwright.agents.testing.scripted_endpoint import Fault, FaultKind, ScriptedEndpoint
 from pullwright.agents.testing.scripted_model import Reply
 from pullwright.integrations.testing.sample_repositories import SAMPLES
-from tests.e2e.stage import OpenStage, Ran, Stage, fixing
+from tests.e2e.stage import OpenStage, Ran, Stage, fixing, until_replied
 
 INVOICE = SAMPLES["invoice"]()
 SLEEP = Reply(calls=(("bash", {"command": "echo half done > half.txt; sleep 600"}),))
@@ -92,6 +92,16 @@ def test_no_endpoint_or_one_that_is_down(stage: Stage, value: str) -> None:
     listed = stage.agent("list", "--json", cwd=stage.folder)
     assert '"running"' not in listed.out
     assert '"queued"' not in listed.out
+    if value:
+        assert "AGENT_ENDPOINT_URL" in listed.out, "the task says why it could not begin"
+
+
+def test_a_detached_task_that_can_not_begin_says_so_to_whoever_watches(stage: Stage) -> None:
+    stage.extra["AGENT_ENDPOINT_URL"] = "http://127.0.0.1:9/v1"
+    filed = stage.agent("run", "fix issue #42", "--detach", cwd=stage.clone(INVOICE))
+    assert filed.code == 0, filed.err
+    assert stage.agent("watch", filed.out.strip(), cwd=stage.folder).code == 1
+    assert '"rejected"' in stage.agent("list", "--json", cwd=stage.folder).out
 
 
 @pytest.mark.docker
@@ -165,12 +175,7 @@ def test_ctrl_c_ends_cleanly_and_keeps_the_work(tmp_path: Path, sent: signal.Sig
     with OpenStage(tmp_path, [SLEEP]) as stage:
         stage.forge.create_sample("acme", INVOICE)
         process = stage.start("run", "fix issue #42", "--json", cwd=stage.clone(INVOICE))
-        assert process.stdout is not None
-        task = ""
-        for line in process.stdout:
-            task = line.split('"task": "')[1].split('"')[0]
-            if '"model.replied"' in line:
-                break
+        task = until_replied(process)
         wait_for_file_in_container(task)
         process.send_signal(sent)
         out, err = process.communicate(timeout=60)
@@ -191,10 +196,7 @@ def test_a_detached_task_is_watched_and_canceled_from_elsewhere(tmp_path: Path) 
         assert filed.code == 0, filed.err
         task = filed.out.strip()
         watcher = stage.start("watch", task, "--json", cwd=tmp_path)
-        assert watcher.stdout is not None
-        for line in watcher.stdout:
-            if '"model.replied"' in line:
-                break
+        assert until_replied(watcher) == task
         wait_for_file_in_container(task)
         again = stage.agent("run", "fix issue #42", cwd=stage.folder / "checkout-invoice")
         one_line(again, 1, "agent list")
@@ -232,12 +234,7 @@ def test_after_a_killed_run_the_same_issue_can_be_run_again(tmp_path: Path) -> N
         stage.forge.create_sample("acme", INVOICE)
         checkout = stage.clone(INVOICE)
         process = stage.start("run", "fix issue #42", "--json", cwd=checkout)
-        assert process.stdout is not None
-        task = ""
-        for line in process.stdout:
-            task = line.split('"task": "')[1].split('"')[0]
-            if '"model.replied"' in line:
-                break
+        task = until_replied(process)
         wait_for_file_in_container(task)
         process.kill()
         process.communicate()

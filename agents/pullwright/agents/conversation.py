@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from pullwright.agents.budget import Usage
 from pullwright.agents.events import ModelReplied, RunEvent, RunStarted, ToolFinished, UserSaid
-from pullwright.agents.message import Image, Message, SystemMessage, ToolResult, UserMessage
+from pullwright.agents.message import Image, Message, SystemMessage, UserMessage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,18 +38,6 @@ class RunState:
             case UserSaid():
                 return replace(self, messages=(*self.messages, UserMessage(content=event.content)))
         return self
-
-    def unanswered(self) -> tuple[str, ...]:
-        """Return the ids of calls that have no result yet, in call order."""
-        answered: set[str] = set()
-        for message in reversed(self.messages):
-            match message:
-                case ToolResult():
-                    answered.add(message.call_id)
-                case _:
-                    calls = getattr(message, "tool_calls", ())
-                    return tuple(call.id for call in calls if call.id not in answered)
-        return ()
 
 
 def fold(events: Iterable[RunEvent], *, images: tuple[Image, ...] = ()) -> RunState:

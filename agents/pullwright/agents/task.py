@@ -98,3 +98,13 @@ class Task:
     branch: str = ""
     pull_request_url: str = ""
     patch_path: str = ""
+
+
+def require_not_begun(task: Task) -> None:
+    """Check that no worker has taken a task yet.
+
+    Raises:
+        IllegalTransition: One has, or the task is over.
+    """
+    if task.status not in (TaskStatus.SCHEDULED, TaskStatus.QUEUED):
+        raise IllegalTransition(f"task {task.id!r} is {task.status.value} and can not be rejected any more")

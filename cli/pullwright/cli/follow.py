@@ -52,8 +52,11 @@ class Follower:
         self._seq = 0
 
     async def follow(self) -> None:
-        """Show entries as they are written, until the run's last one."""
+        """Show entries as they are written, until the run's last one or the end of a task that never ran."""
         while not await self.catch_up():
+            if (await self._store.status(self._task_id)).terminal:
+                await self.catch_up()
+                return
             await self._store.wait(self._task_id, after=self._seq)
 
     async def catch_up(self) -> bool:

@@ -90,8 +90,9 @@ def code_host(settings: Settings, remote: RepositoryRef | None) -> CodeHost | No
         ConfigError: The settings of the code host are wrong.
     """
     from pullwright.integrations.github import GitHubCodeHost, GitHubSettings
+    from pullwright.integrations.github.settings import CA_FILE_VARIABLES
 
-    ca_file = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE") or ""
+    ca_file = next((os.environ[name] for name in CA_FILE_VARIABLES if os.environ.get(name)), "")
     github = GitHubSettings(
         api_url=settings.github_api_url,
         token=settings.github_token.get_secret_value(),

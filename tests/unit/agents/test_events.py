@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pullwright.agents.budget import Usage
-from pullwright.agents.conversation import RunState, fold
+from pullwright.agents.conversation import fold
 from pullwright.agents.events import ModelReplied, RunEvent, RunStarted, ToolFinished, UserSaid, from_data, to_data
 from pullwright.agents.message import AssistantMessage, ToolCall, ToolResult
 from pullwright.agents.testing.contracts_store import every_event
@@ -51,12 +51,3 @@ def test_a_field_of_a_newer_release_is_ignored_and_an_unknown_type_is_named() ->
     assert from_data("user.said", {"step": 1, "content": "x", "later": True}) == UserSaid(step=1, content="x")
     with pytest.raises(ValueError, match="newer release"):
         from_data("user.sang", {})
-
-
-def test_unanswered_calls_are_found_in_call_order() -> None:
-    first, second = (ToolCall(id=name, name="bash", arguments="{}") for name in ("a", "b"))
-    message = AssistantMessage(tool_calls=(first, second))
-    state = RunState(messages=(message, ToolResult(call_id="a", name="bash", content="x")))
-    assert state.unanswered() == ("b",)
-    assert RunState(messages=(message,)).unanswered() == ("a", "b")
-    assert RunState().unanswered() == ()

@@ -79,6 +79,14 @@ class TaskStore(Protocol):
         """
         ...
 
+    async def reject(self, task_id: str, *, reason: str) -> Task:
+        """End a task that can not be begun: a queued one becomes ``rejected``.
+
+        Raises:
+            TaskNotFound, IllegalTransition.
+        """
+        ...
+
     async def journal(self, task_id: str, *, after: int = 0) -> Sequence[JournalEntry]:
         """Return the entries with a number greater than ``after``, in order."""
         ...

@@ -12,7 +12,7 @@ from pullwright.agents.errors import DuplicateTask, LeaseLost, TaskNotFound
 from pullwright.agents.events import JournalEntry, RunEvent
 from pullwright.agents.ports.clock import Clock
 from pullwright.agents.queue.codec import with_outcome
-from pullwright.agents.task import Task, TaskSpec, TaskStatus, require_transition
+from pullwright.agents.task import Task, TaskSpec, TaskStatus, require_not_begun, require_transition
 
 _WRITABLE = frozenset({TaskStatus.RUNNING, TaskStatus.CANCELING})
 
@@ -89,6 +89,11 @@ class MemoryTaskStore:
         status = TaskStatus.CANCELING if task.status is TaskStatus.RUNNING else TaskStatus.CANCELED
         require_transition(task.status, status)
         return self._change(task, status, reason)
+
+    async def reject(self, task_id: str, *, reason: str) -> Task:
+        task = await self.get(task_id)
+        require_not_begun(task)
+        return self._change(task, TaskStatus.REJECTED, reason)
 
     async def journal(self, task_id: str, *, after: int = 0) -> Sequence[JournalEntry]:
         await anyio.lowlevel.checkpoint()

@@ -24,7 +24,7 @@ from pullwright.agents.errors import ConfigError, DuplicateTask, LeaseLost, Task
 from pullwright.agents.events import JournalEntry, RunEvent, from_data, to_data
 from pullwright.agents.queue.codec import in_utc, spec_to_data, task_from_row, with_outcome
 from pullwright.agents.queue.tables import SCHEMA_VERSION, EventRow, TaskRow
-from pullwright.agents.task import Task, TaskSpec, TaskStatus, require_transition
+from pullwright.agents.task import Task, TaskSpec, TaskStatus, require_not_begun, require_transition
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -93,6 +93,11 @@ class SqlTaskStore:
         canceled = await self._write(partial(self._cancel, task_id, reason))
         self._announce()
         return canceled
+
+    async def reject(self, task_id: str, *, reason: str) -> Task:
+        rejected = await self._write(partial(self._reject, task_id, reason))
+        self._announce()
+        return rejected
 
     async def journal(self, task_id: str, *, after: int = 0) -> Sequence[JournalEntry]:
         query = select(_EVENT).where(_EVENT.c.task_id == task_id, _EVENT.c.seq > after).order_by(_EVENT.c.seq)
@@ -179,6 +184,11 @@ class SqlTaskStore:
         status = TaskStatus.CANCELING if task.status is TaskStatus.RUNNING else TaskStatus.CANCELED
         require_transition(task.status, status)
         return self._change(task, status, reason, connection)
+
+    def _reject(self, task_id: str, reason: str, connection: Connection) -> Task:
+        task = _get(task_id, connection)
+        require_not_begun(task)
+        return self._change(task, TaskStatus.REJECTED, reason, connection)
 
     def _change(self, task: Task, status: TaskStatus, reason: str, connection: Connection) -> Task:
         statement = (

@@ -162,6 +162,17 @@ class TaskStoreContract:
         with pytest.raises(IllegalTransition):
             await store.cancel(task.id, reason="x")
 
+    async def test_a_task_that_can_not_be_begun_is_rejected_with_the_reason(self, store: TaskStore) -> None:
+        task = await store.create(a_spec(work_key="issue:1"))
+        rejected = await store.reject(task.id, reason="no endpoint")
+        assert (rejected.status, rejected.status_reason) == (TaskStatus.REJECTED, "no endpoint")
+        assert await store.claim(task.id) is None
+        with pytest.raises(IllegalTransition):
+            await store.reject(task.id, reason="again")
+        running = await self.running(store)
+        with pytest.raises(IllegalTransition):
+            await store.reject(running.id, reason="too late")
+
     async def test_an_illegal_end_leaves_no_event(self, store: TaskStore) -> None:
         task = await self.running(store)
         with pytest.raises(IllegalTransition):

@@ -11,17 +11,18 @@ from pathlib import Path
 
 from anyio import create_task_group, move_on_after, to_thread
 
-from pullwright.agents.errors import IllegalTransition
 from pullwright.agents.ports.store import TaskStore
-from pullwright.agents.task import Task, TaskStatus
+from pullwright.agents.task import Task
 from pullwright.cli import wiring
+from pullwright.cli.begin import begun_or_ended
 from pullwright.cli.follow import Follower, exit_code, make_view, shown_live
 from pullwright.cli.intake import RunRequest, specify
 from pullwright.cli.render import View
 from pullwright.cli.runtime import interruptible, run_async
 from pullwright.cli.settings import Settings, load_settings
 
-STEP_BACK_SECONDS = 10.0
+SHOW_SECONDS = 10.0
+"""How long showing the last entries of an interrupted run may take."""
 
 
 def run_command(request: RunRequest, *, detach: bool, json: bool) -> int:
@@ -50,7 +51,7 @@ async def _file(request: RunRequest, settings: Settings, view: View, store: Task
     origin = await wiring.read_origin(request.repo)
     host = wiring.code_host(settings, origin.remote)
     spec = await specify(request, settings, origin, host, wiring.render_issue)
-    if not spec.publish and not request.no_pr:
+    if origin.remote and not spec.publish and not request.no_pr:
         view.note("no AGENT_GITHUB_TOKEN for this repository: the run ends with a local branch and a patch file")
     if origin.dirty and spec.checkout:
         view.note("changes in this checkout that are not committed are no part of the run")
@@ -61,24 +62,17 @@ async def _work(task: Task, settings: Settings, view: View, store: TaskStore) ->
     follower = Follower(store, task.id, view)
     try:
         with shown_live(view):
-            async with wiring.open_worker(settings, task.spec, store, view) as worker, create_task_group() as group:
+            async with (
+                begun_or_ended(store, task.id),
+                wiring.open_worker(settings, task.spec, store, view) as worker,
+                create_task_group() as group,
+            ):
                 group.start_soon(follower.follow)
                 await worker.run(task.id)
     finally:
-        with move_on_after(STEP_BACK_SECONDS, shield=True):
-            await _withdraw(store, task.id)
+        with move_on_after(SHOW_SECONDS, shield=True):
             await follower.catch_up()
     return exit_code(await store.get(task.id))
-
-
-async def _withdraw(store: TaskStore, task_id: str) -> None:
-    """A task that never got to run must not wait for a worker that does not exist."""
-    if await store.status(task_id) is not TaskStatus.QUEUED:
-        return
-    try:
-        await store.cancel(task_id, reason="the run could not start")
-    except IllegalTransition:
-        return
 
 
 def _start_worker(task: Task, settings: Settings) -> None:

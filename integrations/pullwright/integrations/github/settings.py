@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
@@ -42,20 +41,6 @@ class GitHubSettings:
             raise ConfigError(f"{TOKEN_VARIABLE} holds characters that no token has; copy the token again")
         if self.ca_file is not None and not self.ca_file.is_file():
             raise ConfigError(f"the CA file {str(self.ca_file)!r} does not exist; correct {CA_FILE_VARIABLES[0]}")
-
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> GitHubSettings:
-        """Read the settings from ``AGENT_GITHUB_*`` and the two variables that name certificates.
-
-        Raises:
-            ConfigError: One of them is wrong.
-        """
-        ca_file = next((environment[name] for name in CA_FILE_VARIABLES if environment.get(name)), "")
-        return cls(
-            api_url=environment.get(API_URL_VARIABLE) or DEFAULT_API_URL,
-            token=environment.get(TOKEN_VARIABLE, ""),
-            ca_file=Path(ca_file) if ca_file else None,
-        )
 
     @property
     def web_host(self) -> str:

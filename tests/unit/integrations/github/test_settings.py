@@ -73,19 +73,9 @@ def test_without_a_token_there_is_no_credential() -> None:
     assert GitHubCodeHost(GitHubSettings()).credential() is None
 
 
-def test_the_environment_is_read(tmp_path: Path) -> None:
-    bundle = tmp_path / "ca.pem"
-    bundle.write_text("")
-    environment = {
-        "AGENT_GITHUB_API_URL": "https://git.acme.example/api/v3",
-        "AGENT_GITHUB_TOKEN": "t0ken",
-        "SSL_CERT_FILE": str(bundle),
-    }
-    settings = GitHubSettings.from_environment(environment)
-    assert (settings.web_host, settings.token, settings.ca_file) == ("git.acme.example", "t0ken", bundle)
-    assert GitHubSettings.from_environment({"AGENT_GITHUB_API_URL": ""}) == GitHubSettings()
+def test_certificates_that_are_not_there_are_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="does not exist"):
-        GitHubSettings.from_environment({"REQUESTS_CA_BUNDLE": str(tmp_path / "missing")})
+        GitHubSettings(ca_file=tmp_path / "missing")
 
 
 @pytest.mark.parametrize(
