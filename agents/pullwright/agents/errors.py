@@ -11,7 +11,8 @@ Two questions decide the class: who can act on it, and is trying again sensible 
     ├─ ModelError             ModelUnavailable(retry) · RateLimited(retry) · ContextTooLong · EndpointMisconfigured
     │                         MalformedReply
     ├─ ToolError              goes back to the model as text: ToolRejected · ToolFailed · ToolTimeout
-    ├─ SandboxError           SandboxUnavailable(retry) · ImageError · SandboxGone · ProtocolViolation
+    ├─ SandboxError           SandboxUnavailable(retry) · ImageError · SetupFailed · SandboxGone · ProtocolViolation
+    │                         ServiceError · DiskFull
     ├─ IntegrationError       AuthFailed · NotFound · RemoteUnavailable(retry) · RemoteRejected
     └─ ChangeError            EmptyChange · ChangeRefused · PatchTooLarge · PushRejected
 
@@ -137,6 +138,18 @@ class SandboxUnavailable(SandboxError):
 
 class ImageError(SandboxError):
     """The sandbox image is missing and could not be built."""
+
+
+class SetupFailed(SandboxError):
+    """The repository's own set-up script did not succeed."""
+
+
+class ServiceError(SandboxError):
+    """A background service could not be started, or there is none of that name."""
+
+
+class DiskFull(SandboxError):
+    """The sandbox used more disk than it may, or the engine's disk is full."""
 
 
 class SandboxGone(SandboxError):

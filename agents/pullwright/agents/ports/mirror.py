@@ -29,6 +29,16 @@ class CommitMeta:
     author_email: str = "pullwright@localhost"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """The files of a workspace at one moment, as a commit that only a private ref of the mirror names."""
+
+    number: int
+    """Counts from 1 within a task."""
+    sha: str
+    tree: str
+
+
 class Mirror(Protocol):
     """Bare copies of repositories. Never has a work tree, never runs anything that a repository brings."""
 
@@ -54,6 +64,35 @@ class Mirror(Protocol):
             ChangeRefused: The patch does not apply, or policy forbids what it holds.
             EmptyChange: The patch changes nothing.
         """
+        ...
+
+    async def checkpoint(
+        self, base: Base, patch: bytes, *, task_id: str, number: int, parent: Checkpoint | None
+    ) -> Checkpoint:
+        """Keep the files that a patch makes of ``parent`` (or of the base) under a private ref of the task.
+
+        No policy is asked: a checkpoint is never pushed. Done again with the same number, it replaces the former one.
+
+        Raises:
+            ChangeRefused: The patch does not apply.
+        """
+        ...
+
+    async def checkpoints(self, base: Base, *, task_id: str) -> tuple[Checkpoint, ...]:
+        """Return the checkpoints of a task, in order."""
+        ...
+
+    async def difference(self, base: Base, old: str, new: str, *, limit: int) -> bytes:
+        """Return the binary git patch between two commits of the mirror; empty when their trees are equal.
+
+        Raises:
+            NotFound: One of them is not in the mirror.
+            PatchTooLarge: It has more than ``limit`` bytes.
+        """
+        ...
+
+    async def forget(self, base: Base, *, task_id: str) -> None:
+        """Let go of the checkpoints of a task."""
         ...
 
     async def push(self, change: Change, credential: Credential | None) -> None:

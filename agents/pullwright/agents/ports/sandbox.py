@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Protocol
 
 from pullwright.agents.change import CheckResult, Evidence
+from pullwright.agents.egress import EgressDecision
+from pullwright.agents.environment import PLAIN, Environment
 
 OUTPUT_LIMIT = 32_768
 """Bytes of each output stream that are kept (head and tail) unless a caller asks for another number."""
@@ -53,6 +55,20 @@ class ExecResult:
     seconds: float = 0.0
     cwd: str = ""
     """Where the shell was when it ended; the next command starts there."""
+    egress: tuple[EgressDecision, ...] = ()
+    """What wanted to leave the sandbox since the last command ended, and what was decided."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceState:
+    """A background service as it is now."""
+
+    name: str
+    running: bool
+    exit_code: int | None = None
+    """None while it runs, and when it was ended by a signal."""
+    log: Output = Output()
+    """What it has printed so far, both streams as they came; head and tail are kept."""
 
 
 class Sandbox(Protocol):
@@ -92,6 +108,57 @@ class Sandbox(Protocol):
             IsADirectoryError: A directory is in the way.
             PermissionError: The agent's user may not write there.
             OSError: Anything else the file system said (no space, name too long).
+            SandboxGone: The container or its stream ended.
+        """
+        ...
+
+    async def start_service(self, name: str, command: str, *, cwd: str | None = None) -> None:
+        """Start a command line that keeps running when later commands end, until it is stopped.
+
+        Everything it started ends with it, and with the sandbox.
+
+        Args:
+            name: A short name that is free: a letter or digit, then letters, digits, ``.``, ``_`` and ``-``.
+            command: A shell command line.
+            cwd: Where it starts; by default where the last command ended.
+
+        Raises:
+            ServiceError: The name is taken or malformed, there are too many services, or it could not be started.
+            SandboxGone: The container or its stream ended.
+        """
+        ...
+
+    async def read_service(self, name: str, *, limit: int = OUTPUT_LIMIT) -> ServiceState:
+        """Return how a service is and what it has printed.
+
+        Raises:
+            ServiceError: There is no service of that name.
+            SandboxGone: The container or its stream ended.
+        """
+        ...
+
+    async def stop_service(self, name: str) -> ServiceState:
+        """Kill a service with everything it started, forget it, and return how it ended.
+
+        Raises:
+            ServiceError: There is no service of that name.
+            SandboxGone: The container or its stream ended.
+        """
+        ...
+
+    async def delta(self, *, whole: bool, limit: int) -> bytes | None:
+        """Return what changed in the files since the last call, as a binary git patch; None when nothing did.
+
+        The first call counts from the base. It is made inside, where the agent can lie about its own files: good for
+        checkpoints, never for a change that is handed in.
+
+        Args:
+            whole: Count from the base, whatever was returned before.
+            limit: Most bytes that the patch may have.
+
+        Raises:
+            PatchTooLarge: The patch has more than ``limit`` bytes.
+            ChangeRefused: git can not take in what is there.
             SandboxGone: The container or its stream ended.
         """
         ...
@@ -140,14 +207,18 @@ class Workspace(Protocol):
 class SandboxProvider(Protocol):
     """Makes workspaces."""
 
-    def open(self, base: Base, *, task_id: str) -> AbstractAsyncContextManager[Workspace]:
+    def open(
+        self, base: Base, *, task_id: str, environment: Environment = PLAIN
+    ) -> AbstractAsyncContextManager[Workspace]:
         """Lay out the base's files for one task; at the end of the block they are gone.
 
-        Cancellation inside the block removes everything before it is passed on.
+        The environment is made on first use: its image is pulled or built, its set-up is run, and both are kept for
+        later tasks. Cancellation inside the block removes everything before it is passed on.
 
         Raises:
             SandboxUnavailable: No engine answers.
-            ImageError: The sandbox image could not be built.
+            ImageError: The sandbox image could not be built or pulled.
+            SetupFailed: The repository's set-up script failed.
         """
         ...
 
@@ -156,7 +227,14 @@ class Verifier(Protocol):
     """Says whether a change is good, by fresh containers only."""
 
     async def verify(
-        self, base: Base, patch: bytes, checks: tuple[str, ...], *, chosen_by: str, task_id: str
+        self,
+        base: Base,
+        patch: bytes,
+        checks: tuple[str, ...],
+        *,
+        chosen_by: str,
+        task_id: str,
+        environment: Environment = PLAIN,
     ) -> Evidence:
         """Run each check on the clean base and on base + patch, each side in its own fresh container.
 
@@ -166,7 +244,9 @@ class Verifier(Protocol):
         """
         ...
 
-    async def check_base(self, base: Base, checks: tuple[str, ...], *, task_id: str) -> tuple[CheckResult, ...]:
+    async def check_base(
+        self, base: Base, checks: tuple[str, ...], *, task_id: str, environment: Environment = PLAIN
+    ) -> tuple[CheckResult, ...]:
         """Run each check on the clean base alone, in a fresh container.
 
         Raises:
