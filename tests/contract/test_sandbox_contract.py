@@ -9,8 +9,11 @@ from pullwright.agents.ports.sandbox import Base, SandboxProvider
 from pullwright.agents.testing.contracts_sandbox import (
     CONTRACT_FILES,
     ChangeContract,
+    DeltaContract,
     FilesContract,
     ProcessContract,
+    ServiceContract,
+    ServiceProcessContract,
 )
 from pullwright.agents.testing.fake_sandbox import FakeProvider
 from pullwright.sandbox.local_provider import LocalProvider
@@ -25,7 +28,7 @@ def contract_base(tmp_path_factory: pytest.TempPathFactory) -> Base:
     return mirrored(folder / "checkout", folder / "mirror.git")
 
 
-class TestFake(FilesContract, ChangeContract):
+class TestFake(FilesContract, ChangeContract, DeltaContract, ServiceContract):
     @pytest.fixture
     def provider(self) -> SandboxProvider:
         return FakeProvider(CONTRACT_FILES)
@@ -35,7 +38,7 @@ class TestFake(FilesContract, ChangeContract):
         return Base(mirror=Path("/nowhere"), ref="main", sha="0" * 40)
 
 
-class TestLocal(FilesContract, ChangeContract, ProcessContract):
+class TestLocal(FilesContract, ChangeContract, DeltaContract, ProcessContract, ServiceContract, ServiceProcessContract):
     @pytest.fixture
     def provider(self, tmp_path: Path) -> SandboxProvider:
         return LocalProvider(tmp_path)
@@ -46,7 +49,9 @@ class TestLocal(FilesContract, ChangeContract, ProcessContract):
 
 
 @pytest.mark.docker
-class TestDocker(FilesContract, ChangeContract, ProcessContract):
+class TestDocker(
+    FilesContract, ChangeContract, DeltaContract, ProcessContract, ServiceContract, ServiceProcessContract
+):
     @pytest.fixture
     async def provider(self) -> AsyncIterator[SandboxProvider]:
         async with docker_provider() as provider:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pullwright.agents.egress import EgressDecision
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepositoryRef:
@@ -42,6 +44,8 @@ class Change:
     branch: str
     title: str
     files: tuple[FileStat, ...] = ()
+    notices: tuple[str, ...] = ()
+    """What a reviewer should look at twice, one line each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +73,8 @@ class Evidence:
     """``owner`` (settings or --check) or ``agent`` (named by the model when it finished)."""
     before: tuple[CheckResult, ...] = ()
     after: tuple[CheckResult, ...] = ()
+    egress: tuple[EgressDecision, ...] = ()
+    """What the checks wanted to reach."""
 
     @property
     def verified(self) -> bool:

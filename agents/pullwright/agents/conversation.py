@@ -6,7 +6,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from pullwright.agents.budget import Usage
-from pullwright.agents.events import ModelReplied, RunEvent, RunStarted, ToolFinished, UserSaid
+from pullwright.agents.egress import EgressDecision
+from pullwright.agents.events import (
+    ChangeVerified,
+    CheckpointMade,
+    EgressDecided,
+    ModelReplied,
+    RunEvent,
+    RunStarted,
+    ToolFinished,
+    UserSaid,
+)
 from pullwright.agents.message import Image, Message, SystemMessage, UserMessage
 
 
@@ -19,6 +29,12 @@ class RunState:
     usage: Usage = Usage()
     images: tuple[Image, ...] = ()
     """Pictures of the task; they belong to the first user message and live with the task, not in the journal."""
+
+    egress: tuple[EgressDecision, ...] = ()
+    """Everything that wanted to leave the run's sandboxes."""
+
+    checkpoint: CheckpointMade | None = None
+    """The last checkpoint: where the files are when the run goes on elsewhere."""
 
     def apply(self, event: RunEvent) -> RunState:
         """Return the state after one more event."""
@@ -37,6 +53,12 @@ class RunState:
                 return replace(self, messages=(*self.messages, event.result))
             case UserSaid():
                 return replace(self, messages=(*self.messages, UserMessage(content=event.content)))
+            case EgressDecided():
+                return replace(self, egress=(*self.egress, *event.decisions))
+            case CheckpointMade():
+                return replace(self, checkpoint=event)
+            case ChangeVerified():
+                return replace(self, egress=(*self.egress, *event.evidence.egress))
         return self
 
 

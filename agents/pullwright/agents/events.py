@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 from pullwright.agents.budget import Usage
 from pullwright.agents.change import CheckResult, Evidence, FileStat
+from pullwright.agents.egress import EgressDecision
 from pullwright.agents.message import AssistantMessage, ToolCall, ToolResult
 
 
@@ -73,6 +74,30 @@ class PlanUpdated:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EgressDecided:
+    """Something wanted to leave the sandbox, and the policy point decided."""
+
+    type: ClassVar[str] = "egress.decided"
+    step: int
+    phase: str
+    """``setup``, ``agent`` or ``check``."""
+    decisions: tuple[EgressDecision, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointMade:
+    """The files of the workspace are kept as a commit in the mirror; a run goes on from the last one."""
+
+    type: ClassVar[str] = "checkpoint.made"
+    step: int
+    """The step that the files were kept after."""
+    number: int
+    """Counts from 1 within a task."""
+    sha: str
+    tree: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeCommitted:
     """The workspace became a commit in the mirror."""
 
@@ -120,6 +145,8 @@ RunEvent = (
     | ToolFinished
     | UserSaid
     | PlanUpdated
+    | EgressDecided
+    | CheckpointMade
     | ChangeCommitted
     | ChangeVerified
     | ChangePublished
@@ -134,6 +161,8 @@ _CLASSES: Mapping[str, type[RunEvent]] = {
         ToolFinished,
         UserSaid,
         PlanUpdated,
+        EgressDecided,
+        CheckpointMade,
         ChangeCommitted,
         ChangeVerified,
         ChangePublished,
@@ -184,7 +213,10 @@ def _revive(key: str, value: Any) -> Any:
             return tuple((text, state) for text, state in value)
         case "files", list() | tuple():
             return tuple(FileStat(**item) for item in value)
+        case "decisions", list() | tuple():
+            return tuple(EgressDecision(**item) for item in value)
         case "evidence", dict():
             before, after = (tuple(CheckResult(**item) for item in value[side]) for side in ("before", "after"))
-            return Evidence(chosen_by=value["chosen_by"], before=before, after=after)
+            egress = tuple(EgressDecision(**item) for item in value.get("egress", ()))
+            return Evidence(chosen_by=value["chosen_by"], before=before, after=after, egress=egress)
     return value

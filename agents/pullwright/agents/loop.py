@@ -2,7 +2,7 @@
 
 Each step is recorded twice: the model's reply before any of its calls runs, and the results before the next reply is
 asked for. The next request is always made from what was recorded, so what a crash leaves behind is what would have
-happened.
+happened. While the model thinks about the next step, the files of the last one are kept as a checkpoint.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from pullwright.agents.errors import MalformedReply, ToolError, ToolRejected
+from anyio import create_task_group
+
+from pullwright.agents.errors import MalformedReply, PullwrightError, SandboxGone, ToolError, ToolRejected
 from pullwright.agents.events import ModelReplied, RunEvent, ToolFinished, UserSaid
 from pullwright.agents.message import AssistantMessage, ToolCall, ToolResult
 from pullwright.agents.ports.clock import Clock
@@ -19,7 +21,7 @@ from pullwright.agents.ports.model import DeltaListener, Model, ModelReply, Mode
 from pullwright.agents.ports.sandbox import Sandbox
 from pullwright.agents.progress import ProgressWatch
 from pullwright.agents.recorder import RunRecorder
-from pullwright.agents.tools.base import Toolbox, ToolContext
+from pullwright.agents.tools.base import Effect, Toolbox, ToolContext
 from pullwright.agents.tools.conduct import Finish, FinishArguments
 
 IDLE_REPLIES: Final = 3
@@ -28,6 +30,11 @@ IDLE_REPLIES: Final = 3
 CUT_OFF = "[This reply was cut off at the output limit.]"
 NUDGE_CUT_OFF = "Your reply was cut off at the output limit, so nothing in it was run. Take smaller steps."
 NUDGE_NO_CALL = "That was no tool call. Go on by calling a tool; when the work is done, call `finish`."
+SANDBOX_LOST = (
+    "The sandbox ended while this ran ({reason}). A new one is opened on the same files; background services are gone. "
+    "Look at what was done before you repeat it, and do not repeat what ended it."
+)
+NOT_RUN = "not run: the sandbox ended before"
 FINISH_ALONE = "not done: call finish alone, in a turn of its own, after you have seen the other results"
 
 
@@ -42,7 +49,18 @@ class FinishRequest:
 
 
 class AgentLoop:
-    """Drives one run. What it knows of the run is what the recorder has made durable."""
+    """Drives one run. What it knows of the run is what the recorder has made durable.
+
+    Args:
+        model: Who is asked.
+        toolbox: What may be called.
+        recorder: Makes every step durable.
+        clock: Tells the time.
+        effort: How hard the model thinks.
+        ask: Puts a question to a person.
+        keep: Keeps the files of a sandbox after a step that may have changed them; called while the model thinks.
+        on_delta: Told what the model says while it says it.
+    """
 
     def __init__(
         self,
@@ -53,6 +71,7 @@ class AgentLoop:
         clock: Clock,
         effort: ReasoningEffort,
         ask: Callable[[str], Awaitable[str]],
+        keep: Callable[[Sandbox], Awaitable[None]] | None = None,
         on_delta: DeltaListener | None = None,
     ) -> None:
         self._model = model
@@ -61,6 +80,8 @@ class AgentLoop:
         self._clock = clock
         self._effort = effort
         self._ask = ask
+        self._keep = keep
+        self._changed = False
         self._on_delta = on_delta
         self._progress = ProgressWatch()
         self._started = clock.monotonic()
@@ -71,12 +92,13 @@ class AgentLoop:
         Raises:
             BudgetExceeded: A limit was reached; everything so far is recorded.
             ModelError: The endpoint gave no usable reply.
-            SandboxError: The sandbox broke.
+            SandboxGone: The sandbox ended; every call has its result, so that another sandbox may go on from here.
+            SandboxError: The sandbox broke in another way.
             LeaseLost: Another attempt owns the run.
         """
         idle = 0
         while True:
-            reply = await self._ask_model()
+            reply = await self._ask_while_keeping(sandbox)
             if reply.kind is ReplyClass.CALLS:
                 finish = self._finish_request(reply)
                 if finish is not None:
@@ -95,6 +117,28 @@ class AgentLoop:
         """Give the open finish call a result that sends the model back to work."""
         result = ToolResult(call_id=request.call.id, name=request.call.name, content=content, is_error=True)
         await self._recorder.record(ToolFinished(step=self._recorder.state.steps, result=result))
+
+    async def _ask_while_keeping(self, sandbox: Sandbox) -> ModelReply:
+        if self._keep is None or not self._changed:
+            return await self._ask_model()
+        self._changed = False
+        trouble: list[PullwrightError] = []
+
+        async def keep(keep: Callable[[Sandbox], Awaitable[None]]) -> None:
+            try:
+                await keep(sandbox)
+            except PullwrightError as exc:
+                trouble.append(exc)
+
+        async with create_task_group() as group:
+            group.start_soon(keep, self._keep)
+            try:
+                reply = await self._ask_model()
+            except PullwrightError as exc:
+                trouble.append(exc)
+        if trouble:  # outside of the group, which would wrap it
+            raise trouble[0]
+        return reply
 
     async def _ask_model(self) -> ModelReply:
         state = self._recorder.state
@@ -127,12 +171,22 @@ class AgentLoop:
         """Run the calls in order and say whether any of them could be run."""
         context = ToolContext(sandbox=sandbox, step=self._recorder.state.steps, ask=self._ask)
         ran = False
+        lost: SandboxGone | None = None
         events: list[RunEvent] = []
         for call in reply.message.tool_calls:
-            new, usable = await self._run_call(call, reply.problems.get(call.id), context)
+            if lost is not None:
+                events.append(_not_run(call, context.step, NOT_RUN))
+                continue
+            try:
+                new, usable = await self._run_call(call, reply.problems.get(call.id), context)
+            except SandboxGone as exc:
+                lost = exc
+                new, usable = [_not_run(call, context.step, SANDBOX_LOST.format(reason=exc))], True
             events.extend(new)
             ran = ran or usable
         await self._recorder.record(*events)
+        if lost is not None:
+            raise lost
         return ran
 
     def _finish_request(self, reply: ModelReply) -> FinishRequest | None:
@@ -161,6 +215,7 @@ class AgentLoop:
             tool, arguments = self._toolbox.parse(call)
             if call.name == Finish.name:
                 raise ToolRejected(FINISH_ALONE)
+            self._changed = self._changed or tool.effect is not Effect.PURE
             outcome = await tool.run(arguments, context)
             content, is_error, events = outcome.content, outcome.is_error, outcome.events
         except ToolError as exc:
@@ -170,6 +225,10 @@ class AgentLoop:
         result = ToolResult(call_id=call.id, name=call.name, content=content, is_error=is_error)
         finished = ToolFinished(step=context.step, result=result, seconds=self._clock.monotonic() - started)
         return [*events, finished], usable
+
+
+def _not_run(call: ToolCall, step: int, content: str) -> ToolFinished:
+    return ToolFinished(step=step, result=ToolResult(call_id=call.id, name=call.name, content=content, is_error=True))
 
 
 def _storable(reply: ModelReply) -> AssistantMessage:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from anyio import Lock
+
 from pullwright.agents.conversation import RunState, fold
 from pullwright.agents.events import RunEvent, RunFinished
 from pullwright.agents.ports.store import TaskStore
@@ -17,6 +19,7 @@ class RunRecorder:
         self._store = store
         self.task = task
         self.state = state
+        self._one_at_a_time = Lock()
 
     @classmethod
     async def resume(cls, store: TaskStore, task: Task) -> RunRecorder:
@@ -36,9 +39,10 @@ class RunRecorder:
     async def _append(self, events: Sequence[RunEvent]) -> None:
         if not events:
             return
-        await self._store.append(self.task, events)
-        for event in events:
-            self.state = self.state.apply(event)
+        async with self._one_at_a_time:
+            await self._store.append(self.task, events)
+            for event in events:
+                self.state = self.state.apply(event)
 
     async def finish(self, status: TaskStatus, reason: str, *, patch_path: str = "") -> Task:
         """End the run.

@@ -79,6 +79,10 @@ class TaskSpec:
     """Open a pull request; otherwise end with a local branch and a patch file."""
     checkout: str = ""
     """Absolute path of the person's own checkout, where the branch is delivered; empty for none."""
+    start: str = ""
+    """Checkpoint commit in the mirror whose files the run starts with; empty for those of the base."""
+    start_base: str = ""
+    """The base commit that ``start`` was made on; what lies between the two is brought onto this run's base."""
     work_key: str = ""
     """Names the piece of work (this issue of this repository): two live tasks never share one."""
 

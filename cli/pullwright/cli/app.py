@@ -22,6 +22,7 @@ sandbox = typer.Typer(help="The sandbox that tasks run in.", no_args_is_help=Tru
 app.add_typer(sandbox, name="sandbox")
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object per line, for scripts.")]
+At = Annotated[int, typer.Option("--at", min=1, help="Number of the checkpoint.", metavar="N")]
 TaskId = Annotated[str, typer.Argument(help="The task's id, or its beginning.")]
 
 
@@ -85,11 +86,49 @@ def watch(task: TaskId, json: Json = False) -> None:
 
 
 @app.command()
-def diff(task: TaskId) -> None:
-    """Print the patch of a task."""
+def diff(
+    task: TaskId,
+    from_: Annotated[
+        int | None, typer.Option("--from", min=0, help="Checkpoint to compare with; 0 is the base.", metavar="N")
+    ] = None,
+    to: Annotated[int | None, typer.Option(min=0, help="Checkpoint to show; by default the last.", metavar="N")] = None,
+) -> None:
+    """Print the patch of a task, or with --from or --to what lies between two of its checkpoints."""
+    from pullwright.cli.commands.checkpoints import difference_command
     from pullwright.cli.commands.tasks import diff_command
 
-    raise typer.Exit(diff_command(task))
+    if from_ is None and to is None:
+        raise typer.Exit(diff_command(task))
+    raise typer.Exit(difference_command(task, old=from_, new=to))
+
+
+@app.command()
+def checkpoints(task: TaskId, json: Json = False) -> None:
+    """Show the checkpoints of a task: the files as they were after each step that changed them."""
+    from pullwright.cli.commands.checkpoints import checkpoints_command
+
+    raise typer.Exit(checkpoints_command(task, json=json))
+
+
+@app.command()
+def restore(task: TaskId, at: At) -> None:
+    """Bring the files of a checkpoint into your checkout, as a new branch; nothing is switched or overwritten."""
+    from pullwright.cli.commands.checkpoints import restore_command
+
+    raise typer.Exit(restore_command(task, at=at))
+
+
+@app.command()
+def fork(
+    task: TaskId,
+    words: Annotated[str, typer.Argument(help="What to do from there.")],
+    at: At,
+    json: Json = False,
+) -> None:
+    """File a new task that starts with the files of a checkpoint, and print its id."""
+    from pullwright.cli.commands.checkpoints import fork_command
+
+    raise typer.Exit(fork_command(task, words, at=at, json=json))
 
 
 @app.command()
@@ -135,6 +174,14 @@ def prune() -> None:
     from pullwright.cli.commands.sandbox import prune_command
 
     raise typer.Exit(prune_command())
+
+
+@sandbox.command(hidden=True)
+def reap(owner: str, engine_url: str) -> None:
+    """Remove what a killed process left on an engine; started by the watchdog of that process."""
+    from pullwright.cli.commands.sandbox import reap_command
+
+    raise typer.Exit(reap_command(owner, engine_url))
 
 
 def main() -> NoReturn:

@@ -16,15 +16,33 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from pullwright.agents.egress import EgressMode
 from pullwright.agents.errors import ConfigError
 from pullwright.agents.ports.model import ReasoningEffort
 
 FILE_NAME = "pullwright.toml"
 
 TRUSTED_ONLY = frozenset(
-    {"home", "database_url", "endpoint_url", "endpoint_key", "endpoint_profile", "github_token", "github_api_url"}
+    {
+        "home",
+        "database_url",
+        "endpoint_url",
+        "endpoint_key",
+        "endpoint_profile",
+        "github_token",
+        "github_api_url",
+        "egress",
+        "egress_hosts",
+        "open_egress",
+        "dockerfile_builds",
+        "allow_paths",
+        "sandbox_image",
+        "sandbox_runtime",
+        "sandbox_disk_mb",
+    }
 )
-"""Keys that a file inside a checkout may not set: it may have come with the repository and would redirect secrets."""
+"""Keys that a file inside a checkout may not set: it may have come with the repository, and they would redirect secrets
+or make the sandbox weaker."""
 
 ProfileName = Literal["vllm", "sglang", "llamacpp", "ollama", "nim-vllm", "nim-sglang", "mistral"]
 
@@ -68,9 +86,23 @@ class Settings(BaseSettings):
     check_minutes: float = Field(default=10.0, gt=0)
     """Most minutes that one check may take."""
     sandbox_image: str = ""
-    """Image of the sandbox; empty for the one that ``agent sandbox build`` makes."""
+    """Image for repositories that name none; empty for the one that ``agent sandbox build`` makes."""
+    sandbox_runtime: str = ""
+    """Runtime of the engine to use (``runsc`` for gVisor); empty for the engine's own."""
     sandbox_memory_mb: int = Field(default=4096, ge=256)
     sandbox_cpus: float = Field(default=2.0, gt=0)
+    sandbox_disk_mb: int = Field(default=10_240, ge=64)
+    """What one sandbox may write."""
+    egress: EgressMode = EgressMode.PACKAGES
+    """What sandboxes may reach, for repositories that say nothing: ``none``, ``packages``, ``allowlist`` or ``open``."""
+    egress_hosts: tuple[str, ...] = ()
+    """Exact host names of the mode ``allowlist``."""
+    open_egress: bool = False
+    """Whether a repository may ask for ``open``."""
+    dockerfile_builds: bool = False
+    """Whether a repository may have its image built from its own Dockerfile, by the engine, with its network."""
+    allow_paths: tuple[str, ...] = ()
+    """Patterns of protected paths that changes may touch, in every repository."""
 
     @property
     def store_url(self) -> str:

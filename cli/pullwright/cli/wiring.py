@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
+import secrets
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
 from anyio import to_thread
 
+from pullwright.agents.background import beside
 from pullwright.agents.change import RepositoryRef
 from pullwright.agents.clock import SystemClock
-from pullwright.agents.errors import ConfigError, EndpointMisconfigured
+from pullwright.agents.egress import EgressMode, EgressPolicy
+from pullwright.agents.errors import ConfigError, EndpointMisconfigured, SandboxError
 from pullwright.agents.ports.code_host import CodeHost, Issue
 from pullwright.agents.ports.store import TaskStore
 from pullwright.agents.task import TaskSpec
@@ -26,7 +29,12 @@ if TYPE_CHECKING:
     from pullwright.agents.llm.settings import EndpointSettings
     from pullwright.agents.worker.worker import Worker
     from pullwright.sandbox.docker_engine import DockerEngine
+    from pullwright.sandbox.docker_provider import DockerProvider
     from pullwright.sandbox.image import SandboxImage
+    from pullwright.sandbox.mirror import GitMirror
+
+REAP_SECONDS = 60.0
+"""How often a worker looks for what dead tasks left on the engine."""
 
 TASK_ID_LENGTH = 26
 """What runs for a task is labelled with its id, and sometimes with what it is for after that."""
@@ -105,18 +113,31 @@ def code_host(settings: Settings, remote: RepositoryRef | None) -> CodeHost | No
 
 def render_issue(issue: Issue) -> str:
     """Return an issue as untrusted data for the model."""
-    import secrets
-
     from pullwright.integrations.untrusted import render_issue as render
 
     return render(issue, secrets.token_hex(8))
 
 
-def sandbox_image(settings: Settings, engine: DockerEngine) -> SandboxImage:
-    """Return the image that sandboxes are made from."""
+async def instance_name(settings: Settings) -> str:
+    """Return the name of this installation on container engines: made up once, kept in the home folder."""
+    file = anyio.Path(settings.home.expanduser(), "instance")
+    try:
+        return (await file.read_text()).strip()
+    except FileNotFoundError:
+        await file.parent.mkdir(parents=True, exist_ok=True)
+        fresh = file.with_name(f"instance.{secrets.token_hex(4)}")
+        await fresh.write_text(secrets.token_hex(6))
+        with suppress(FileExistsError):  # somebody else was first
+            await file.hardlink_to(fresh)
+        await fresh.unlink()
+        return (await file.read_text()).strip()
+
+
+def sandbox_image(engine: DockerEngine) -> SandboxImage:
+    """Return our own image."""
     from pullwright.sandbox.image import SandboxImage
 
-    return SandboxImage(engine, name=settings.sandbox_image or None)
+    return SandboxImage(engine)
 
 
 async def prune(settings: Settings) -> int:
@@ -124,7 +145,7 @@ async def prune(settings: Settings) -> int:
     from pullwright.sandbox.prune import prune
 
     async with open_engine() as engine:
-        return await prune(engine, settings.instance)
+        return await prune(engine, await instance_name(settings))
 
 
 def open_engine() -> DockerEngine:
@@ -171,30 +192,31 @@ async def open_worker(settings: Settings, spec: TaskSpec, store: TaskStore, view
         SandboxUnavailable: No container engine answers.
     """
     from pullwright.agents.llm.openai_model import OpenAIModel
-    from pullwright.agents.worker.life_line import is_alive
     from pullwright.agents.worker.pipeline import Parts
     from pullwright.agents.worker.worker import Worker
     from pullwright.integrations.wording import ChangeWording
-    from pullwright.sandbox.container_spec import ContainerLimits
-    from pullwright.sandbox.docker_provider import DockerProvider
-    from pullwright.sandbox.mirror import GitMirror
-    from pullwright.sandbox.prune import reap
+    from pullwright.sandbox.environment_file import EnvironmentReader
     from pullwright.sandbox.verifier import FreshVerifier
+    from pullwright.sandbox.watchdog import watchdog
 
     home = settings.home.expanduser()
-    async with open_engine() as engine, OpenAIModel.open(endpoint_settings(settings)) as model:
-        await reap(engine, settings.instance, lambda task: is_alive(_locks(settings), task[:TASK_ID_LENGTH]))
-        limits = ContainerLimits(memory_mib=settings.sandbox_memory_mb, cpus=settings.sandbox_cpus)
-        provider = DockerProvider(
-            engine, instance=settings.instance, image=sandbox_image(settings, engine), limits=limits, progress=view.note
-        )
+    async with (
+        open_engine() as engine,
+        watchdog(reaper_command(engine.url)),
+        reaping(engine, settings),
+        OpenAIModel.open(endpoint_settings(settings)) as model,
+        open_provider(engine, settings, view) as provider,
+    ):
+        mirror = git_mirror(settings)
+        policy = EgressPolicy(mode=settings.egress, hosts=settings.egress_hosts)
         yield Worker(
             Parts(
                 store=store,
                 model=model,
                 sandboxes=provider,
                 verifier=FreshVerifier(provider, timeout=60 * settings.check_minutes),
-                mirror=GitMirror(home / "mirrors"),
+                environments=EnvironmentReader(mirror, egress=policy, allow_paths=settings.allow_paths),
+                mirror=mirror,
                 code_host=code_host(settings, spec.repository),
                 wording=ChangeWording(),
                 clock=SystemClock(),
@@ -205,6 +227,70 @@ async def open_worker(settings: Settings, spec: TaskSpec, store: TaskStore, view
                 on_delta=view.delta,
             )
         )
+
+
+def git_mirror(settings: Settings) -> GitMirror:
+    """Return the bare mirrors of this installation."""
+    from pullwright.sandbox.mirror import GitMirror
+
+    tokens = (settings.github_token, settings.endpoint_key)
+    secrets_held = tuple(filter(None, (token.get_secret_value() for token in tokens)))
+    return GitMirror(settings.home.expanduser() / "mirrors", secrets=secrets_held)
+
+
+@asynccontextmanager
+async def open_provider(engine: DockerEngine, settings: Settings, view: View) -> AsyncIterator[DockerProvider]:
+    """Put together what makes sandboxes."""
+    from pullwright.sandbox.container_spec import ContainerLimits
+    from pullwright.sandbox.docker_provider import DockerProvider
+    from pullwright.sandbox.egress import EgressGateway, host_upstreams
+
+    limits = ContainerLimits(
+        memory_mib=settings.sandbox_memory_mb, cpus=settings.sandbox_cpus, disk_mib=settings.sandbox_disk_mb
+    )
+    upstreams = await to_thread.run_sync(host_upstreams)
+    async with EgressGateway(upstreams, cache=settings.home.expanduser() / "packages") as gateway:
+        yield DockerProvider(
+            engine,
+            instance=await instance_name(settings),
+            image=sandbox_image(engine),
+            default_image=settings.sandbox_image,
+            limits=limits,
+            gateway=gateway,
+            open_egress=settings.open_egress or settings.egress is EgressMode.OPEN,
+            dockerfile_builds=settings.dockerfile_builds,
+            runtime=settings.sandbox_runtime,
+            progress=view.note,
+        )
+
+
+def reaper_command(engine_url: str) -> list[str]:
+    """Return the command that removes what this process made on the engine, for when it can not do so itself."""
+    from pullwright.sandbox.owner import owner
+
+    return [sys.executable, "-P", "-m", "pullwright.cli", "sandbox", "reap", owner(), engine_url]
+
+
+@asynccontextmanager
+async def reaping(engine: DockerEngine, settings: Settings) -> AsyncIterator[None]:
+    """Remove what dead tasks left on the engine, now and every minute for the length of the block."""
+    from pullwright.agents.worker.life_line import is_alive
+    from pullwright.sandbox.prune import reap
+
+    instance = await instance_name(settings)
+
+    async def sweep() -> None:
+        await reap(engine, instance, lambda task: is_alive(_locks(settings), task[:TASK_ID_LENGTH]))
+
+    async def again() -> None:
+        while True:
+            await anyio.sleep(REAP_SECONDS)
+            with suppress(SandboxError):
+                await sweep()
+
+    await sweep()
+    async with beside(again):
+        yield
 
 
 def _asker(view: View) -> Callable[[str], Awaitable[str]]:

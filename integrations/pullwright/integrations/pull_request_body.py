@@ -8,11 +8,13 @@ from itertools import zip_longest
 
 from pullwright.agents.change import CheckResult, Evidence
 from pullwright.agents.ports.code_host import ChangeReport
+from pullwright.integrations.egress_text import network_section
 from pullwright.integrations.markdown import clip, close_code, code_block, code_span, defuse
 from pullwright.integrations.untrusted import sanitise, sanitise_line
 
 BODY_LIMIT = 65_536
 _OUTPUT_LIMIT = 4000
+_MOST_NOTICES = 20
 _TERMINAL_CODE = re.compile(r"\x1b\[[0-9;?]{0,20}[ -/]{0,5}[@-~]")
 _TASK_ID = re.compile(r"[^A-Za-z0-9_.:-]")
 
@@ -20,7 +22,8 @@ _TASK_ID = re.compile(r"[^A-Za-z0-9_.:-]")
 def pull_request_body(report: ChangeReport) -> str:
     """Return the text of a pull request; the part that machines need survives any cut."""
     summary = close_code(defuse(sanitise(report.summary)).strip()) or "The agent wrote no summary."
-    head = "\n\n".join([summary, "## How it was checked", *_checks(report.evidence)])
+    sections = [*_checks(report.evidence), *_look_twice(report.notices), *network_section(report.egress)]
+    head = "\n\n".join([summary, "## How it was checked", *sections])
     tail = _tail(report)
     return f"{clip(head, BODY_LIMIT - len(tail) - 2)}\n\n{tail}"
 
@@ -53,6 +56,12 @@ def _checks(evidence: Evidence) -> Iterable[str]:
     for result in evidence.after:
         if not result.passed:
             yield f"Output of {_command(result)} with this change:\n\n{code_block(_ending(result.output))}"
+
+
+def _look_twice(notices: tuple[str, ...]) -> Iterable[str]:
+    if notices:
+        yield "## Look at these twice"
+        yield "\n".join(f"- {code_span(sanitise_line(notice, 300))}" for notice in notices[:_MOST_NOTICES])
 
 
 def _verdict(evidence: Evidence) -> str:

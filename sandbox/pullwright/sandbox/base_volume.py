@@ -49,10 +49,13 @@ class BaseVolume:
 class BaseVolumes:
     """Finds, makes and prunes the bases of one instance on one engine."""
 
-    def __init__(self, engine: DockerEngine, *, instance: str, limits: ContainerLimits, kept: int = KEPT) -> None:
+    def __init__(
+        self, engine: DockerEngine, *, instance: str, limits: ContainerLimits, runtime: str = "", kept: int = KEPT
+    ) -> None:
         self._engine = engine
         self._instance = instance
         self._limits = limits
+        self._runtime = runtime
         self._kept = kept
         self._making = anyio.Lock()
 
@@ -108,6 +111,7 @@ class BaseVolumes:
                 mounts=(Mount(volume=volume, target=WORKSPACE),),
                 labels=self._labels(base, "seed"),
                 limits=self._limits,
+                runtime=self._runtime,
             )
             async with open_runner(self._engine, spec) as runner:
                 await seed_repository(runner, base)
@@ -122,13 +126,13 @@ class BaseVolumes:
         return found or await self.ensure(base, image)
 
     def _labels(self, base: Base, kind: str) -> dict[str, str]:
-        return {**labels(instance=self._instance, kind=kind), LABEL_REPOSITORY: _repository_key(base.mirror)}
+        return {**labels(instance=self._instance, kind=kind), LABEL_REPOSITORY: repository_key(base.mirror)}
 
     async def _prune(self, base: Base, *, spare: str) -> None:
         async with self.guarded(base):
-            own = [f"{LABEL_INSTANCE}={self._instance}", f"{LABEL_REPOSITORY}={_repository_key(base.mirror)}"]
+            own = [f"{LABEL_INSTANCE}={self._instance}", f"{LABEL_REPOSITORY}={repository_key(base.mirror)}"]
             markers = await self._volumes([*own, f"{LABEL_KIND}=base-marker"])
-            newest = sorted(markers, key=lambda marker: _created(marker), reverse=True)
+            newest = sorted(markers, key=created, reverse=True)
             for marker in newest[self._kept :]:
                 volume = marker["Labels"][LABEL_BASE]
                 users = await self._volumes([f"{LABEL_KIND}=layer", f"{LABEL_BASE}={volume}"])
@@ -143,12 +147,14 @@ class BaseVolumes:
         return listed.get("Volumes") or []
 
 
-def _created(volume: dict[str, Any]) -> int:
+def created(volume: dict[str, Any]) -> int:
+    """Return when a volume of ours was made, in seconds since 1970; 0 when it does not say."""
     text = str((volume.get("Labels") or {}).get(LABEL_CREATED, "0"))
     return int(text) if text.isdecimal() else 0
 
 
-def _repository_key(mirror: Path) -> str:
+def repository_key(mirror: Path) -> str:
+    """Return a short name for the repository that a mirror is of, for labels."""
     return hashlib.sha256(str(mirror).encode()).hexdigest()[:16]
 
 

@@ -54,6 +54,18 @@ async def read_checkout(path: Path) -> Checkout:
     )
 
 
+async def read_branches(root: Path) -> frozenset[str]:
+    """Return the names of the branches of the checkout at ``root``.
+
+    Raises:
+        ConfigError: It is not in a git repository.
+    """
+    code, names, said = await _git(root, "for-each-ref", "--format=%(refname:lstrip=2)", "refs/heads/")
+    if code:
+        raise ConfigError(f"branches of {str(root)!r} could not be read ({said.strip()}): check that it is a checkout")
+    return frozenset(names.splitlines())
+
+
 def parse_remote(url: str) -> RepositoryRef:
     """Return the repository that a remote's URL means; credentials are dropped, ssh becomes https.
 

@@ -9,6 +9,9 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
+from pullwright.sandbox import seccomp
+from pullwright.sandbox.owner import owner
+
 AGENT_UID = 10001
 WORKSPACE = "/workspace"
 PRISTINE = "/pristine"
@@ -19,6 +22,7 @@ LAYER = "/opt/pullwright/layer"
 MIB = 1 << 20
 
 LABEL_INSTANCE = "pullwright.instance"
+LABEL_OWNER = "pullwright.owner"
 LABEL_TASK = "pullwright.task"
 LABEL_KIND = "pullwright.kind"
 LABEL_CREATED = "pullwright.created"
@@ -27,6 +31,9 @@ LABEL_REPOSITORY = "pullwright.repository"
 
 LIFETIME = 24 * 3600
 """Seconds after which a container ends by itself, whatever became of the process that started it."""
+
+ROOT_CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID")
+"""What a package manager needs as root: to give files away, to become its own users, and to end what it started."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +49,8 @@ class ContainerLimits:
     open_files: int = 8192
     file_mib: int = 4096
     """Largest single file."""
+    disk_mib: int = 10_240
+    """What the workspace may grow by; watched, because most engines can not limit a volume."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,14 +72,24 @@ class ContainerSpec:
     mounts: tuple[Mount, ...]
     labels: dict[str, str]
     limits: ContainerLimits = field(default_factory=ContainerLimits)
+    root: bool = False
+    """Set-up only: root inside, on a writable root file system, with the home folder on it. No network either."""
+    command: tuple[str, ...] = ("sleep", str(LIFETIME))
+    """The first process; the container ends with it."""
+    init: bool = True
+    """Whether the engine puts its own init in front of the command. Without, the command must reap orphans itself."""
+    runtime: str = ""
+    """An OCI runtime that the engine knows (``runsc``); by default the engine's own choice."""
+    auto_remove: bool = False
+    """Whether the engine removes the container when it ends."""
 
     def config(self) -> dict[str, object]:
         """Return the body of the engine's create call."""
         return {
             "Image": self.image,
             "Entrypoint": [],
-            "Cmd": ["sleep", str(LIFETIME)],
-            "User": f"{AGENT_UID}:{AGENT_UID}",
+            "Cmd": list(self.command),
+            "User": "0:0" if self.root else f"{AGENT_UID}:{AGENT_UID}",
             "Hostname": "sandbox",
             "WorkingDir": "/",
             "NetworkDisabled": True,
@@ -81,21 +100,16 @@ class ContainerSpec:
 
     def _host_config(self) -> dict[str, object]:
         limits = self.limits
-        owner = f"uid={AGENT_UID},gid={AGENT_UID}"
         return {
+            **self._privileges(),
             "NetworkMode": "none",
-            "CapDrop": ["ALL"],
-            "SecurityOpt": ["no-new-privileges"],
-            "Privileged": False,
-            "ReadonlyRootfs": True,
-            "Init": True,
+            "PublishAllPorts": False,
+            "Init": self.init,
             "IpcMode": "private",
             "LogConfig": {"Type": "none"},
             "RestartPolicy": {"Name": "no"},
-            "Tmpfs": {
-                SCRATCH: f"rw,exec,nosuid,nodev,mode=1777,size={limits.tmp_mib}m,nr_inodes=200k",
-                HOME: f"rw,exec,nosuid,nodev,mode=0700,{owner},size={limits.home_mib}m,nr_inodes=200k",
-            },
+            "AutoRemove": self.auto_remove,
+            "Tmpfs": self._tmpfs(),
             "Memory": limits.memory_mib * MIB,
             "MemorySwap": limits.memory_mib * MIB,
             "NanoCpus": int(limits.cpus * 1_000_000_000),
@@ -111,10 +125,32 @@ class ContainerSpec:
             ],
         }
 
+    def _privileges(self) -> dict[str, object]:
+        # UsernsMode is never sent: its only value would take the container out of the engine's user namespace.
+        # Masked and read-only paths stay the engine's own.
+        return {
+            "Privileged": False,
+            "CapDrop": ["ALL"],
+            "CapAdd": list(ROOT_CAPABILITIES) if self.root else [],
+            "SecurityOpt": ["no-new-privileges", f"seccomp={seccomp.profile_json()}"],
+            "ReadonlyRootfs": not self.root,
+            "Devices": [],
+            **({"Runtime": self.runtime} if self.runtime else {}),
+        }
+
+    def _tmpfs(self) -> dict[str, str]:
+        limits = self.limits
+        scratch = f"rw,exec,nosuid,nodev,mode=1777,size={limits.tmp_mib}m,nr_inodes=200k"
+        if self.root:
+            return {SCRATCH: scratch}
+        mine = f"mode=0700,uid={AGENT_UID},gid={AGENT_UID}"
+        return {SCRATCH: scratch, HOME: f"rw,exec,nosuid,nodev,{mine},size={limits.home_mib}m,nr_inodes=200k"}
+
 
 def labels(*, instance: str, kind: str, task: str = "", **more: str) -> dict[str, str]:
     """Return the labels by which an object is known as ours."""
-    own = {LABEL_INSTANCE: instance, LABEL_KIND: kind, LABEL_TASK: task, LABEL_CREATED: str(int(time.time()))}
+    made = {LABEL_OWNER: owner(), LABEL_CREATED: str(int(time.time()))}
+    own = {LABEL_INSTANCE: instance, LABEL_KIND: kind, LABEL_TASK: task, **made}
     return {**own, **more}
 
 

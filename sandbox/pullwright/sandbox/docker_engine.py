@@ -1,33 +1,38 @@
-"""The container engine, by the Docker SDK: blocking calls in threads, vendor errors translated once.
+"""The container engine: the Docker SDK's blocking calls in threads, streams by our own dial, errors translated once.
 
-A step of an agent costs no thread: the exec stream is taken out of the SDK as a socket that the event loop reads.
+A step of an agent costs no thread: the stream to a command is one that the event loop reads.
 """
 
 from __future__ import annotations
 
 import os
-import socket
+import ssl
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, TypeVar
 
 import anyio
 import docker
 import docker.errors
+import docker.tls
 import requests
 from anyio import to_thread
-from anyio.abc import ByteStream, UNIXSocketStream
+from anyio.abc import ByteStream
 
-from pullwright.agents.errors import ConfigError, SandboxUnavailable
+from pullwright.agents.errors import SandboxUnavailable
+from pullwright.sandbox.engine_dial import CERTIFICATES, EngineAddress, dial
+from pullwright.sandbox.engine_facts import EngineFacts, read_facts
+from pullwright.sandbox.engine_http import EngineAnswer, ask, upgrade
 from pullwright.sandbox.exec_stream import STDOUT, Demultiplexer
+from pullwright.sandbox.ssh_pipe import SshAdapter
 
-DEFAULT_SOCKET = "/var/run/docker.sock"
 CALL_LIMIT = 120
 """Seconds after which a single call to the engine counts as unanswered."""
 STDERR_KEPT = 2048
+LOST = (OSError, anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream)
+"""What a connection to the engine can end with."""
 
 T = TypeVar("T")
 
@@ -36,20 +41,16 @@ class ObjectMissing(SandboxUnavailable):
     """The engine knows no image, container or volume of that name."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineFacts:
-    """What an engine says about itself."""
-
-    version: str
-    storage_driver: str
-    cgroup_version: str
-    security: tuple[str, ...]
-
-
 class ExecStream(ByteStream):
-    """Standard input and output of a command in a container; its standard error is kept aside."""
+    """Standard input and output of a command in a container; its standard error is kept aside.
 
-    def __init__(self, stream: UNIXSocketStream) -> None:
+    Args:
+        stream: The bytes that the engine sends and takes.
+        exec_id: The engine's name for the command.
+    """
+
+    def __init__(self, stream: ByteStream, exec_id: str = "") -> None:
+        self.exec_id = exec_id
         self._stream = stream
         self._demultiplexer = Demultiplexer()
         self._ready: deque[bytes] = deque()
@@ -57,25 +58,33 @@ class ExecStream(ByteStream):
 
     @property
     def stderr(self) -> str:
-        """The last things that the command said on standard error."""
+        """The last things that the command said on standard error, as far as ``receive`` has read."""
         return self._stderr.decode("utf-8", "replace").strip()
 
     async def receive(self, max_bytes: int = 65536) -> bytes:
         """Return the next bytes of standard output."""
         while not self._ready:
-            for kind, piece in self._demultiplexer.feed(await self._stream.receive(max_bytes)):
+            for kind, piece in await self.receive_pieces(max_bytes):
                 if kind == STDOUT:
                     self._ready.append(piece)
                 else:
                     self._stderr = (self._stderr + piece)[-STDERR_KEPT:]
         return self._ready.popleft()
 
+    async def receive_pieces(self, max_bytes: int = 65536) -> list[tuple[int, bytes]]:
+        """Return the next bytes of both outputs, each with the number of its stream; use this or ``receive``."""
+        return self._demultiplexer.feed(await self._stream.receive(max_bytes))
+
     async def send(self, item: bytes) -> None:
         """Write to standard input."""
         await self._stream.send(item)
 
     async def send_eof(self) -> None:
-        """Close standard input."""
+        """Close standard input.
+
+        Raises:
+            NotImplementedError: The engine is reached by TLS, which closes both directions or none.
+        """
         await self._stream.send_eof()
 
     async def aclose(self) -> None:
@@ -84,22 +93,23 @@ class ExecStream(ByteStream):
 
 
 class DockerEngine:
-    """One engine behind a unix socket.
+    """One container engine, here or elsewhere.
 
     Args:
-        url: ``unix:///path``; by default what ``DOCKER_HOST`` says, then the usual places.
+        url: ``unix:///path``, ``ssh://user@host`` or ``tcp://host:port``; by default what ``DOCKER_HOST`` says,
+            then the usual sockets. ``DOCKER_TLS_VERIFY`` and ``DOCKER_CERT_PATH`` count as for the ``docker`` command.
+
+    Raises:
+        ConfigError: The address is none of these, or plain TCP to another host.
     """
 
     def __init__(self, url: str | None = None) -> None:
-        self.url = url or os.environ.get("DOCKER_HOST") or f"unix://{_usual_socket()}"
-        if not self.url.startswith("unix://"):
-            raise ConfigError(
-                f"container engine {self.url!r} is not a unix socket: forward it to one"
-                " (ssh -nNT -L /tmp/docker.sock:/var/run/docker.sock HOST) and set DOCKER_HOST to unix:///tmp/docker.sock"
-            )
+        self._address = EngineAddress.parse(url or os.environ.get("DOCKER_HOST") or "", os.environ)
+        self.url = self._address.url
         self._limiter = anyio.CapacityLimiter(4)
         self._opening = anyio.Lock()
         self._client: docker.APIClient | None = None
+        self._version = ""
 
     async def __aenter__(self) -> DockerEngine:
         return self
@@ -131,14 +141,12 @@ class DockerEngine:
         return await to_thread.run_sync(self._translated, what, work, client, limiter=self._limiter)
 
     async def facts(self) -> EngineFacts:
-        """Ask the engine what it is."""
-        info: dict[str, Any] = await self.call("describe itself", lambda client: client.info())
-        return EngineFacts(
-            version=str(info.get("ServerVersion", "")),
-            storage_driver=str(info.get("Driver", "")),
-            cgroup_version=str(info.get("CgroupVersion", "")),
-            security=tuple(str(option) for option in info.get("SecurityOptions") or ()),
-        )
+        """Ask the engine what it is.
+
+        Raises:
+            SandboxUnavailable: No engine answers.
+        """
+        return read_facts(await self.call("describe itself", lambda client: {**client.version(), **client.info()}))
 
     async def create_container(self, name: str, config: dict[str, object]) -> None:
         """Create a container from the engine's own JSON.
@@ -152,46 +160,95 @@ class DockerEngine:
 
         await self.call(f"create container {name!r}", create)
 
-    async def exec_stream(self, container: str, argv: Sequence[str], environment: Mapping[str, str]) -> ExecStream:
-        """Start a command in a running container and return its stream, a plain socket without a thread.
+    async def exec_stream(
+        self, container: str, argv: Sequence[str], environment: Mapping[str, str], *, stdin: bool = True
+    ) -> ExecStream:
+        """Start a command in a running container and return its stream, which costs no thread.
+
+        Args:
+            container: Name or id.
+            argv: The program and its arguments.
+            environment: Variables on top of the container's own.
+            stdin: Whether the stream can be written to; otherwise standard input is empty.
 
         Raises:
+            ObjectMissing: There is no such container.
             SandboxUnavailable: The engine refused it.
         """
 
-        def start(client: docker.APIClient) -> socket.socket:
-            command = client.exec_create(container, list(argv), stdin=True, environment=dict(environment))
-            raw = client.exec_start(command["Id"], socket=True)
-            # The duplicate outlives the SDK's response object, which closes its own descriptor when it is collected.
-            # Nothing is lost in the SDK's read buffer: the runner is silent until we speak.
-            if not isinstance(raw, socket.SocketIO):
-                raise ConfigError(f"container engine {self.url!r} gives no plain socket: use a unix:// address")
-            theirs: socket.socket = raw._sock  # type: ignore[attr-defined]
-            own = theirs.dup()
-            raw.close()
-            theirs.close()
-            own.setblocking(False)
-            return own
+        def create(client: docker.APIClient) -> str:
+            made = client.exec_create(container, list(argv), stdin=stdin, environment=dict(environment))
+            return str(made["Id"])
 
-        sock = await self.call(f"run the runner in container {container!r}", start)
-        with anyio.CancelScope(shield=True):  # a moment; a socket that nobody holds yet would leak
-            stream = await UNIXSocketStream.from_socket(sock)
-        return ExecStream(stream)
+        what = f"run {argv[0]!r} in container {container!r}"
+        exec_id = await self.call(what, create)
+        path = f"/v{self._version}/exec/{exec_id}/start"
+        return ExecStream(await self._upgraded(what, path), exec_id)
+
+    async def exec_code(self, exec_id: str) -> int | None:
+        """Return the exit code of a command (128 and the number for a signal), None while it runs.
+
+        Raises:
+            SandboxUnavailable: The engine knows the command no more.
+        """
+        told: dict[str, Any] = await self.call("tell how a command ended", lambda client: client.exec_inspect(exec_id))
+        return None if told.get("Running") or told.get("ExitCode") is None else int(told["ExitCode"])
+
+    def new_client(self, timeout: int) -> docker.APIClient:
+        """Return another client, for calls with a time limit of their own; use and close it in a thread.
+
+        Args:
+            timeout: Seconds without a byte after which a call ends.
+        """
+        address = self._address
+        if address.scheme == "ssh":
+            client = docker.APIClient(base_url="unix:///ssh", version=self._version, timeout=timeout)
+            client.mount("http+docker://", SshAdapter(address.ssh_pipe(), timeout))
+        else:
+            tls: docker.tls.TLSConfig | bool = False
+            if address.certificates is not None:
+                authority, certificate, key = (str(address.certificates / name) for name in CERTIFICATES)
+                tls = docker.tls.TLSConfig(client_cert=(certificate, key), ca_cert=authority, verify=True)
+            client = docker.APIClient(base_url=self.url, version=self._version, timeout=timeout, tls=tls)
+        # Neither a proxy nor another authority from the environment shall stand between us and the engine.
+        client.trust_env = False
+        return client
+
+    async def _upgraded(self, what: str, path: str) -> ByteStream:
+        with self._dialing(what), anyio.fail_after(CALL_LIMIT):
+            stream = await dial(self._address)
+            try:
+                return await upgrade(stream, path, {"Detach": False, "Tty": False})
+            except BaseException:
+                await anyio.aclose_forcefully(stream)
+                raise
+
+    @contextmanager
+    def _dialing(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except EngineAnswer as exc:
+            kind = ObjectMissing if exc.status == 404 else SandboxUnavailable
+            raise kind(f"container engine refused to {what}: {exc}") from exc
+        except LOST as exc:
+            raise SandboxUnavailable(_no_answer(self.url, exc)) from exc
 
     async def _connected(self) -> docker.APIClient:
         async with self._opening:
             if self._client is None:
-                self._client = await to_thread.run_sync(
-                    self._translated, "say its version", self._connect, None, limiter=self._limiter
-                )
+                # Asked without the SDK: it wraps the reason of a failure in several layers of text.
+                self._version = await self._ask_version()
+                self._client = await to_thread.run_sync(self.new_client, CALL_LIMIT, limiter=self._limiter)
             return self._client
 
-    def _connect(self, _: None) -> docker.APIClient:
-        # Asked plainly first: the SDK wraps the reason in several layers of text, and leaks the socket.
-        with socket.socket(socket.AF_UNIX) as probe:
-            probe.settimeout(CALL_LIMIT)
-            probe.connect(self.url.removeprefix("unix://"))
-        return docker.APIClient(base_url=self.url, version="auto", timeout=CALL_LIMIT)
+    async def _ask_version(self) -> str:
+        with self._dialing("say its version"), anyio.fail_after(CALL_LIMIT):
+            async with await dial(self._address) as stream:
+                told = await ask(stream, "/version")
+        version = str(told.get("ApiVersion") or "")
+        if not version.replace(".", "", 1).isdecimal():
+            raise SandboxUnavailable(f"what answers at {self.url} does not say its API version: is it an engine?")
+        return version
 
     def _translated(self, what: str, work: Callable[[Any], T], client: Any) -> T:
         try:
@@ -206,14 +263,13 @@ class DockerEngine:
             raise SandboxUnavailable(_no_answer(self.url, exc)) from exc
 
 
-def _usual_socket() -> str:
-    rootless = Path(os.environ.get("XDG_RUNTIME_DIR", "/nonexistent"), "docker.sock")
-    return DEFAULT_SOCKET if Path(DEFAULT_SOCKET).exists() or not rootless.exists() else str(rootless)
-
-
 def _no_answer(url: str, exc: Exception) -> str:
     if isinstance(exc, PermissionError):
         return f"container engine at {url} may not be used by this user: add the user to the group docker"
+    if isinstance(exc, ssl.SSLError):
+        return f"container engine at {url} and this side do not trust each other ({exc.reason}): check DOCKER_CERT_PATH"
+    if url.startswith("ssh:"):
+        return f"no container engine answers at {url}: try 'docker -H {url} version', which must ask for no password"
     return f"no container engine answers at {url}: start Docker (systemctl start docker) or set DOCKER_HOST"
 
 

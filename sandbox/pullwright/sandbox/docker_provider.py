@@ -4,35 +4,24 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
-import anyio
-
-from pullwright.agents.errors import SandboxError, SandboxUnavailable
+from pullwright.agents.environment import PLAIN, Environment
+from pullwright.agents.errors import SandboxUnavailable
 from pullwright.agents.ports.sandbox import Base, Workspace
-from pullwright.sandbox.base_volume import BaseVolume, BaseVolumes
-from pullwright.sandbox.container_spec import (
-    LABEL_BASE,
-    LAYER,
-    PRISTINE,
-    WORKSPACE,
-    ContainerLimits,
-    Mount,
-    labels,
-    overlay_options,
-)
+from pullwright.sandbox.base_volume import BaseVolume, BaseVolumes, repository_key
+from pullwright.sandbox.container_spec import LABEL_BASE, ContainerLimits
 from pullwright.sandbox.docker_engine import DockerEngine
-from pullwright.sandbox.docker_sandbox import (
-    create_volume,
-    created_container,
-    object_name,
-    open_runner,
-    remove_volume,
-)
-from pullwright.sandbox.docker_workspace import DockerWorkspace, TaskContainers
+from pullwright.sandbox.docker_sandbox import create_volume, object_name, remove_volume
+from pullwright.sandbox.docker_workspace import DockerWorkspace
+from pullwright.sandbox.egress import EgressGateway
+from pullwright.sandbox.environment_image import EnvironmentImages
+from pullwright.sandbox.environment_setup import EnvironmentSetup
+from pullwright.sandbox.environment_store import EnvironmentStore
+from pullwright.sandbox.environments import Environments, limited
 from pullwright.sandbox.image import SandboxImage
-
-COPY_LIMIT = 600.0
-"""Seconds that copying a base may take where overlays are refused."""
+from pullwright.sandbox.task_containers import TaskContainers
+from pullwright.sandbox.workspace_volume import WorkspaceVolumes
 
 
 class DockerProvider:
@@ -41,10 +30,18 @@ class DockerProvider:
     Args:
         engine: The engine; the caller closes it.
         instance: A name for this installation; objects of other instances on the same engine are left alone.
-        image: The sandbox image; by default the one that is built on first use.
+        image: Our own image; by default the one that is built on first use.
+        default_image: Image for repositories that name none, instead of ours.
         limits: What each container may use up.
+        gateway: What sandboxes reach the network through; without, they reach nothing.
+        open_egress: Whether a repository may have the mode ``open``.
+        dockerfile_builds: Whether a repository may have its image built from its Dockerfile.
+        runtime: An OCI runtime that the engine knows (``runsc``); by default the engine's own choice.
         overlay: False copies the base for each task even where overlays would work.
         progress: Told one line at a time when something takes long.
+
+    Raises:
+        ConfigError: ``default_image`` is no image's name.
     """
 
     def __init__(
@@ -53,101 +50,84 @@ class DockerProvider:
         *,
         instance: str = "default",
         image: SandboxImage | None = None,
+        default_image: str = "",
         limits: ContainerLimits | None = None,
+        gateway: EgressGateway | None = None,
+        open_egress: bool = False,
+        dockerfile_builds: bool = False,
+        runtime: str = "",
         overlay: bool = True,
         progress: Callable[[str], None] | None = None,
     ) -> None:
         self._engine = engine
         self._instance = instance
-        self._image = image or SandboxImage(engine)
+        self._own = image or SandboxImage(engine)
         self._limits = limits or ContainerLimits()
+        self._gateway = gateway
+        self._open_egress = open_egress
+        self._runtime = runtime
         self._progress = progress or (lambda line: None)
-        self._bases = BaseVolumes(engine, instance=instance, limits=self._limits)
-        self._overlay: bool | None = None if overlay else False
-        self._probing = anyio.Lock()
+        self._bases = BaseVolumes(engine, instance=instance, limits=self._limits, runtime=runtime)
+        self._volumes = WorkspaceVolumes(engine, overlay=overlay, progress=self._progress)
+        self._images = EnvironmentImages(
+            engine,
+            instance=instance,
+            own=self._own,
+            default=default_image,
+            dockerfile_builds=dockerfile_builds,
+            progress=self._progress,
+        )
+        self._store = EnvironmentStore(engine, instance=instance)
+        self._environments = Environments(
+            engine,
+            store=self._store,
+            setup=EnvironmentSetup(engine, volumes=self._volumes, gateway=gateway),
+            open_egress=open_egress,
+            progress=self._progress,
+        )
 
     @asynccontextmanager
-    async def open(self, base: Base, *, task_id: str) -> AsyncIterator[Workspace]:
+    async def open(self, base: Base, *, task_id: str, environment: Environment = PLAIN) -> AsyncIterator[Workspace]:
         """Lay out the base's files for one task; see the port."""
-        image = await self._image.ensure(self._progress)
         containers = TaskContainers(
-            engine=self._engine, image=image, instance=self._instance, task=task_id, limits=self._limits
+            engine=self._engine,
+            tools=await self._own.ensure(self._progress),
+            instance=self._instance,
+            task=task_id,
+            limits=self._limits,
+            runtime=self._runtime,
         )
+        image = await self._images.ensure(base, environment, repository=repository_key(base.mirror))
+        egress, notices = limited(environment.egress, self._open_egress, "the sandbox")
         async with AsyncExitStack() as stack:
             pristine, layer = await self._claim_base(stack, containers, base)
-            volume = await self._lay_out(stack, containers, pristine, layer)
-            yield DockerWorkspace(containers, base=base, pristine=pristine, volume=volume)
+            prepared = await self._environments.ensure(
+                stack, base, pristine, environment, image=image, containers=containers
+            )
+            volume = await self._volumes.lay_out(stack, containers, pristine, layer, prepared.snapshot)
+            yield DockerWorkspace(
+                containers,
+                base=base,
+                pristine=pristine,
+                volume=volume,
+                written=volume if self._volumes.copies else layer,
+                prepared=prepared,
+                variables=dict(environment.variables),
+                session=partial(self._gateway.session, egress) if self._gateway else None,
+                notices=(*notices, *prepared.notices),
+            )
 
     async def _claim_base(
         self, stack: AsyncExitStack, containers: TaskContainers, base: Base
     ) -> tuple[BaseVolume, str]:
         """Return a base and this task's layer over it; the layer is what keeps the base from being pruned."""
         for _ in range(3):
-            pristine = await self._bases.ensure(base, containers.image)
+            pristine = await self._bases.ensure(base, containers.tools)
             layer = object_name("layer", containers.task)
             stack.push_async_callback(remove_volume, self._engine, layer)
             async with self._bases.guarded(base):
                 if await self._bases.exists(pristine):
-                    await create_volume(self._engine, layer, self._labels(containers, "layer", pristine))
+                    own = {**containers.labels("layer"), LABEL_BASE: pristine.volume}
+                    await create_volume(self._engine, layer, own)
                     return pristine, layer
         raise SandboxUnavailable(f"base volume for {base.sha[:12]!r} vanished while it was being used: try again")
-
-    async def _lay_out(
-        self, stack: AsyncExitStack, containers: TaskContainers, pristine: BaseVolume, layer: str
-    ) -> str:
-        async with self._probing:
-            if self._overlay is not False:
-                volume = await self._overlay_volume(stack, containers, pristine, layer)
-                if volume:
-                    return volume
-                self._progress("this engine refuses overlay volumes: copying the files for each task instead")
-                self._overlay = False
-        return await self._copied_volume(stack, containers, pristine)
-
-    async def _overlay_volume(
-        self, stack: AsyncExitStack, containers: TaskContainers, pristine: BaseVolume, layer: str
-    ) -> str | None:
-        # Creating a container, without starting it, fills a new volume from the image: upper and work folder with
-        # the agent's user as their owner, which no other call of the engine's API can make.
-        async with created_container(self._engine, containers.spec("layer", Mount(volume=layer, target=LAYER))):
-            info = await self._engine.call(f"find volume {layer!r}", lambda client: client.inspect_volume(layer))
-        options = overlay_options(pristine.mountpoint, str(info["Mountpoint"]))
-        if options is None:
-            return None
-        volume = object_name("workspace", containers.task)
-        stack.push_async_callback(remove_volume, self._engine, volume)
-        await create_volume(self._engine, volume, self._labels(containers, "workspace", pristine), options)
-        if self._overlay is None:
-            self._overlay = await self._mounts(containers, volume)
-        return volume if self._overlay else None
-
-    async def _mounts(self, containers: TaskContainers, volume: str) -> bool:
-        try:
-            async with created_container(
-                self._engine, containers.spec("layer", Mount(volume=volume, target=WORKSPACE))
-            ):
-                return True
-        except SandboxUnavailable as exc:
-            if "mount" in str(exc):
-                return False
-            raise
-
-    async def _copied_volume(self, stack: AsyncExitStack, containers: TaskContainers, pristine: BaseVolume) -> str:
-        volume = object_name("workspace", containers.task)
-        stack.push_async_callback(remove_volume, self._engine, volume)
-        await create_volume(self._engine, volume, self._labels(containers, "workspace", pristine))
-        mounts = (
-            Mount(volume=volume, target=WORKSPACE),
-            Mount(volume=pristine.volume, target=PRISTINE, read_only=True),
-        )
-        async with open_runner(self._engine, containers.spec("copy", *mounts), task=containers.task) as runner:
-            result = await runner.exec(f"cp -a {PRISTINE}/. {WORKSPACE}/", timeout=COPY_LIMIT, cwd="/")
-        if result.exit_code != 0:
-            raise SandboxError(f"workspace could not be copied: {result.stderr.text.strip()[:300]}")
-        return volume
-
-    def _labels(self, containers: TaskContainers, kind: str, pristine: BaseVolume) -> dict[str, str]:
-        return {
-            **labels(instance=containers.instance, kind=kind, task=containers.task),
-            LABEL_BASE: pristine.volume,
-        }

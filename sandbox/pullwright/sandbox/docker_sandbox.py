@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
 
 import anyio
 
 from pullwright.agents.errors import ProtocolViolation, SandboxGone, SandboxUnavailable
+from pullwright.sandbox.bootstrap import RUNNER_ARGV
 from pullwright.sandbox.container_spec import HOME, WORKSPACE, ContainerSpec
 from pullwright.sandbox.docker_engine import DockerEngine, ExecStream, ObjectMissing
-from pullwright.sandbox.runner_client import RUNNER_ARGV, RunnerClient
+from pullwright.sandbox.runner_client import RunnerClient
+
+if TYPE_CHECKING:
+    from pullwright.sandbox.egress import EgressSession
 
 CLEANUP_LIMIT = 60
 """Seconds that clean-up may take when the work around it was canceled."""
@@ -71,23 +76,42 @@ async def created_container(engine: DockerEngine, spec: ContainerSpec, *, task: 
 
 
 @asynccontextmanager
-async def open_runner(engine: DockerEngine, spec: ContainerSpec, *, task: str = "") -> AsyncIterator[RunnerClient]:
+async def open_runner(
+    engine: DockerEngine,
+    spec: ContainerSpec,
+    *,
+    task: str = "",
+    session: EgressSession | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> AsyncIterator[RunnerClient]:
     """Start a container and a runner in it; at the end of the block both are gone, and all processes with them.
+
+    Args:
+        engine: Where.
+        spec: The container.
+        task: The task, for the container's name.
+        session: What it may reach; None for nothing.
+        variables: Added to the environment of every command.
 
     Raises:
         SandboxUnavailable: The container did not start, or has no Python.
     """
-    async with created_container(engine, spec, task=task) as name:
+    ports = session.ports if session else {}
+    environment = {**(session.variables if session else {}), **(variables or {})}
+    async with AsyncExitStack() as stack:
+        name = await stack.enter_async_context(created_container(engine, spec, task=task))
         await engine.call(f"start container {name!r}", lambda client: client.start(name))
-        async with await engine.exec_stream(name, RUNNER_ARGV, {"HOME": HOME}) as stream:
-            yield await _start_runner(stream, spec)
+        stream = await stack.enter_async_context(await engine.exec_stream(name, RUNNER_ARGV, {"HOME": HOME}))
+        opening = RunnerClient.open(
+            stream, workspace=WORKSPACE, home=HOME, ports=ports, variables=environment, end_all=True
+        )
+        try:
+            runner = await stack.enter_async_context(opening)
+        except (SandboxGone, ProtocolViolation) as exc:
+            raise _no_runner(stream, spec) from exc
+        yield runner
 
 
-async def _start_runner(stream: ExecStream, spec: ContainerSpec) -> RunnerClient:
-    try:
-        return await RunnerClient.start(stream, workspace=WORKSPACE, home=HOME)
-    except (SandboxGone, ProtocolViolation) as exc:
-        hint = f" ({stream.stderr.splitlines()[-1]})" if stream.stderr else ""
-        raise SandboxUnavailable(
-            f"image {spec.image!r} could not start the runner{hint}: it needs python3 3.8 or newer"
-        ) from exc
+def _no_runner(stream: ExecStream, spec: ContainerSpec) -> SandboxUnavailable:
+    hint = f" ({stream.stderr.splitlines()[-1]})" if stream.stderr else ""
+    return SandboxUnavailable(f"image {spec.image!r} could not start the runner{hint}: it needs python3 3.8 or newer")

@@ -1,76 +1,126 @@
-"""One task's files: an overlay over a base volume, or a copy of it where the engine refuses overlays."""
+"""One task's files in a volume, and the containers that are opened on them one after another."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from functools import partial
 
+import anyio
+
+from pullwright.agents.egress import EgressDecision
 from pullwright.agents.errors import SandboxError
 from pullwright.agents.ports.sandbox import Base, Sandbox
 from pullwright.sandbox.base_volume import BaseVolume
-from pullwright.sandbox.container_spec import (
-    PRISTINE,
-    SCRATCH,
-    WORKSPACE,
-    ContainerLimits,
-    ContainerSpec,
-    Mount,
-    labels,
-)
-from pullwright.sandbox.docker_engine import DockerEngine
+from pullwright.sandbox.checkpointer import Checkpointer
+from pullwright.sandbox.container_spec import PRISTINE, SCRATCH, WORKSPACE, Mount
+from pullwright.sandbox.disk_guard import DiskGuard, DiskLimit
+from pullwright.sandbox.disk_usage import disk_usage
 from pullwright.sandbox.docker_sandbox import open_runner
-from pullwright.sandbox.extractor import apply_patch, extract_patch
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskContainers:
-    """What the containers of one task have in common."""
-
-    engine: DockerEngine
-    image: str
-    instance: str
-    task: str
-    limits: ContainerLimits = field(default_factory=ContainerLimits)
-
-    def spec(self, kind: str, *mounts: Mount) -> ContainerSpec:
-        """Return the container of one kind."""
-        own = labels(instance=self.instance, kind=kind, task=self.task)
-        return ContainerSpec(image=self.image, kind=kind, mounts=mounts, labels=own, limits=self.limits)
+from pullwright.sandbox.egress import EgressSession
+from pullwright.sandbox.environments import Prepared
+from pullwright.sandbox.extractor import apply_patch, exclude_lines, extract_patch
+from pullwright.sandbox.guarded_sandbox import GuardedSandbox
+from pullwright.sandbox.runner_client import RunnerClient
+from pullwright.sandbox.task_containers import TaskContainers
 
 
 class DockerWorkspace:
-    """The ``Workspace`` port on volumes; made by ``DockerProvider``."""
+    """The ``Workspace`` port on volumes; made by ``DockerProvider``.
 
-    def __init__(self, containers: TaskContainers, *, base: Base, pristine: BaseVolume, volume: str) -> None:
+    Args:
+        containers: Makes the task's containers.
+        base: The commit that the files started from.
+        pristine: The untouched base.
+        volume: Where the files are.
+        written: The volume that holds what is written into it.
+        prepared: The image of the agent's containers, and what set-up added to the files.
+        variables: Added to the environment of every command of an agent.
+        session: Opens the egress of one sandbox; None when nothing may be reached.
+        notices: What the environment asked for and did not get.
+    """
+
+    def __init__(
+        self,
+        containers: TaskContainers,
+        *,
+        base: Base,
+        pristine: BaseVolume,
+        volume: str,
+        written: str,
+        prepared: Prepared,
+        variables: Mapping[str, str],
+        session: Callable[[], EgressSession] | None,
+        notices: tuple[str, ...],
+    ) -> None:
         self._containers = containers
         self._base = base
-        self._pristine = pristine
         self._volume = volume
+        self._written = written
+        self._pristine = Mount(volume=pristine.volume, target=PRISTINE, read_only=True)
+        self._prepared = prepared
+        self._paths = prepared.snapshot.paths if prepared.snapshot else ()
+        self._variables = variables
+        self._session = session
+        self._notices = notices
         self._open = False
+        self._fresh = True
 
     @property
     def base(self) -> Base:
         """The commit that the files started from."""
         return self._base
 
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What the environment asked for and did not get; see the port."""
+        return self._notices
+
+    @property
+    def setup_egress(self) -> tuple[EgressDecision, ...]:
+        """What the set-up reached; see the port."""
+        return self._prepared.egress
+
     @asynccontextmanager
     async def open_sandbox(self) -> AsyncIterator[Sandbox]:
         """Start a container on the files; see the port."""
-        spec = self._containers.spec("agent", Mount(volume=self._volume, target=WORKSPACE))
-        async with self._alone(), open_runner(self._containers.engine, spec, task=self._containers.task) as runner:
-            yield runner
+        files = Mount(volume=self._volume, target=WORKSPACE)
+        spec = self._containers.spec("agent", files, self._pristine, image=self._prepared.image)
+        session = self._session() if self._session else None
+        async with (
+            self._alone(),
+            open_runner(
+                self._containers.engine,
+                spec,
+                task=self._containers.task,
+                session=session,
+                variables=self._variables,
+            ) as runner,
+        ):
+            await self._exclude_prepared(runner)
+            checkpointer = Checkpointer(
+                runner, self._base, workspace=WORKSPACE, pristine=PRISTINE, scratch=SCRATCH, prepared=self._paths
+            )
+            yield GuardedSandbox(
+                runner,
+                checkpointer=checkpointer,
+                drain=session.drain if session else tuple,
+                disk=self._disk_guard(runner),
+            )
 
     async def extract(self, *, limit: int) -> bytes:
         """Return the difference to the base as a patch; see the port."""
-        mounts = (
-            Mount(volume=self._volume, target=WORKSPACE, read_only=True),
-            Mount(volume=self._pristine.volume, target=PRISTINE, read_only=True),
-        )
-        spec = self._containers.spec("extract", *mounts)
+        files = Mount(volume=self._volume, target=WORKSPACE, read_only=True)
+        spec = self._containers.spec("extract", files, self._pristine)
         async with self._alone(), open_runner(self._containers.engine, spec, task=self._containers.task) as runner:
             return await extract_patch(
-                runner, self._base, workspace=WORKSPACE, pristine=PRISTINE, scratch=SCRATCH, limit=limit
+                runner,
+                self._base,
+                workspace=WORKSPACE,
+                pristine=PRISTINE,
+                scratch=SCRATCH,
+                limit=limit,
+                prepared=self._paths,
             )
 
     async def apply(self, patch: bytes) -> None:
@@ -78,6 +128,21 @@ class DockerWorkspace:
         spec = self._containers.spec("apply", Mount(volume=self._volume, target=WORKSPACE))
         async with self._alone(), open_runner(self._containers.engine, spec, task=self._containers.task) as runner:
             await apply_patch(runner, self._base, patch, workspace=WORKSPACE, scratch=SCRATCH)
+
+    async def _exclude_prepared(self, runner: RunnerClient) -> None:
+        """Keep what set-up made out of the agent's own ``git status``, once: from then on the folder is the agent's."""
+        if self._fresh and self._paths:
+            lines = "".join(f"{line}\n" for line in exclude_lines(self._paths))
+            await runner.write_file(f"{WORKSPACE}/.git/info/exclude", lines.encode())
+        self._fresh = False
+
+    def _disk_guard(self, runner: RunnerClient) -> DiskGuard:
+        return DiskGuard(
+            DiskLimit(megabytes=self._containers.limits.disk_mib),
+            free=runner.ping,
+            measure=partial(disk_usage, self._containers, self._written),
+            sleep=anyio.sleep,
+        )
 
     @asynccontextmanager
     async def _alone(self) -> AsyncIterator[None]:

@@ -6,7 +6,9 @@ is made for the occasion; objects and index come from the pristine base, which n
 
 from __future__ import annotations
 
+import re
 import shlex
+from collections.abc import Sequence
 
 from pullwright.agents.errors import ChangeRefused, EmptyChange, PatchTooLarge, SandboxError
 from pullwright.agents.ports.sandbox import Base, ExecResult
@@ -38,6 +40,9 @@ git() {{ command git -c core.fsmonitor=false -c core.autocrlf=false -c core.syml
  -c core.protectNTFS=true -c core.protectHFS=true -c core.looseCompression=0 -c advice.addEmbeddedRepo=false "$@"; }}
 """
 
+GIT_FUNCTION = _ENVIRONMENT.format()
+"""The start of every script that runs git on files which an agent wrote."""
+
 _STAGE = (
     _ENVIRONMENT
     + """
@@ -48,7 +53,7 @@ export GIT_DIR={scratch}/.git GIT_WORK_TREE={workspace}
 mkdir -p $GIT_DIR/info
 echo {pristine}/.git/objects > $GIT_DIR/objects/info/alternates
 echo {attributes} > $GIT_DIR/info/attributes
-printf '%s\\n' {left_behind} > $GIT_DIR/info/exclude
+printf '%s\\n' {excluded} > $GIT_DIR/info/exclude
 if [ -f {pristine}/.git/shallow ]; then cp {pristine}/.git/shallow $GIT_DIR/shallow; fi
 # Its file times let git skip what was never touched; it lists exactly the base's tree. Its own time is kept (-p):
 # by that git knows which files may have been edited in the very second that they were laid out.
@@ -79,8 +84,25 @@ git apply --binary --whitespace=nowarn {scratch}
 )
 
 
+def exclude_lines(prepared: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return the lines of an exclude file: what tools leave behind, and what the environment's set-up made.
+
+    Args:
+        prepared: Paths relative to the repository; one that ends in ``/`` is a folder.
+    """
+    escaped = (re.sub(r"([\\*?\[\]!# ])", r"\\\1", path) for path in prepared if "\n" not in path)
+    return (*LEFT_BEHIND, *(f"/{path}" for path in escaped))
+
+
 async def extract_patch(
-    runner: RunnerClient, base: Base, *, workspace: str, pristine: str, scratch: str, limit: int
+    runner: RunnerClient,
+    base: Base,
+    *,
+    workspace: str,
+    pristine: str,
+    scratch: str,
+    limit: int,
+    prepared: Sequence[str] = (),
 ) -> bytes:
     """Return the difference between the base and the files in ``workspace`` as a binary git patch.
 
@@ -91,6 +113,7 @@ async def extract_patch(
         pristine: The folder that nobody wrote since it was seeded.
         scratch: A folder that may be written.
         limit: Most bytes that the patch may have.
+        prepared: Paths that the environment's set-up made; they are no part of the change.
 
     Raises:
         EmptyChange: Nothing differs.
@@ -100,8 +123,8 @@ async def extract_patch(
     folder = f"{scratch}/pullwright-extract"
     names = {"workspace": workspace, "pristine": pristine, "scratch": folder}
     quoted = {name: shlex.quote(path) for name, path in names.items()}
-    left_behind = shlex.join(LEFT_BEHIND)
-    stage = _STAGE.format(**quoted, attributes=shlex.quote(RAW_ATTRIBUTES), left_behind=left_behind)
+    excluded = shlex.join(exclude_lines(prepared))
+    stage = _STAGE.format(**quoted, attributes=shlex.quote(RAW_ATTRIBUTES), excluded=excluded)
     _check_staged(await runner.exec(stage, timeout=EXTRACT_LIMIT, cwd="/"), limit)
     diff = _DIFF.format(scratch=quoted["scratch"], sha=base.sha, most=limit + 1)
     result = await runner.exec(diff, timeout=EXTRACT_LIMIT, cwd="/")

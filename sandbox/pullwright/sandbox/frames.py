@@ -1,7 +1,8 @@
-"""The frame protocol between host and runner: a type, a request id and a length, then the payload. Pure, no I/O.
+"""The frame protocol between host and runner: a type, an id and a length, then the payload. Pure, no I/O.
 
-The side inside the container is not trusted: every length is checked before a byte of it is waited for, and whatever
-does not fit raises ``ProtocolViolation``.
+The id of a request is the host's choice, the id of a channel the runner's. The side inside the container is not
+trusted: every length is checked before a byte of it is waited for, and whatever does not fit raises
+``ProtocolViolation``.
 """
 
 from __future__ import annotations
@@ -17,12 +18,18 @@ MAX_PAYLOAD = 1 << 20
 """Longest payload of one frame; longer content is sent in several."""
 MAX_META = 1 << 16
 """Longest JSON payload that is accepted from the container."""
+CHANNEL_PIECE = 1 << 16
+"""Longest payload of one frame of a channel."""
+CHANNEL_WINDOW = 1 << 19
+"""Bytes that may be under way in one direction of a channel; more are sent when the other side took some."""
+MOST_CHANNELS = 64
+"""Channels that may be open at once; further connections wait in the container."""
 
 _HEADER = struct.Struct("!BII")
 
 
 class FrameType(IntEnum):
-    """What a frame means. Below 64 the host speaks, from 64 on the runner does."""
+    """What a frame means. Below 64 the host speaks, from 64 on the runner does, from 128 on both do."""
 
     HELLO = 1
     PING = 2
@@ -32,6 +39,9 @@ class FrameType(IntEnum):
     WRITE = 6
     CHUNK = 7
     END = 8
+    SERVICE_START = 9
+    SERVICE_READ = 10
+    SERVICE_STOP = 11
     READY = 64
     PONG = 65
     OUT_HEAD = 66
@@ -42,6 +52,20 @@ class FrameType(IntEnum):
     DATA = 71
     DONE = 72
     FAIL = 73
+    SERVICE = 74
+    NET_OPEN = 128
+    """The runner's: a connection to the port in the payload (two bytes) is a channel now."""
+    NET_DATA = 129
+    NET_END = 130
+    """No more data from this side."""
+    NET_CLOSE = 131
+    """The last frame of this side; a channel is over when both have sent it. Payload: ``CHANNEL_RESET`` or nothing."""
+    NET_WINDOW = 132
+    """This side took that many bytes (four bytes) of the other's."""
+
+
+CHANNEL_RESET = b"\1"
+"""Payload of a close that breaks the connection; without it, what was sent before is still delivered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +90,14 @@ def encode(frame: Frame) -> bytes:
     return _HEADER.pack(frame.type, frame.id, len(frame.payload)) + frame.payload
 
 
+def as_json(**meta: object) -> bytes:
+    """Return a JSON payload."""
+    return json.dumps(meta, separators=(",", ":")).encode()
+
+
 def encode_meta(kind: FrameType, request: int, **meta: object) -> bytes:
     """Return the bytes of a frame with a JSON payload."""
-    return encode(Frame(kind, request, json.dumps(meta, separators=(",", ":")).encode()))
+    return encode(Frame(kind, request, as_json(**meta)))
 
 
 class FrameDecoder:

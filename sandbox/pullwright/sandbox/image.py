@@ -1,4 +1,4 @@
-"""The sandbox image: built on first use, from a registry's base image or, without a registry, from Debian packages."""
+"""Our own sandbox image: built on first use, on a registry's base image or else from Debian's packages."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ import re
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+import time
+from collections.abc import Callable, Iterable
+from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
 
 import anyio
 import docker
+import docker.errors
+from anyio import from_thread
 
 from pullwright.agents.errors import ImageError, SandboxUnavailable
 from pullwright.agents.file_lock import file_lock
@@ -38,20 +41,18 @@ class SandboxImage:
 
     Args:
         engine: Where it is built and kept.
-        name: An image that is there already, instead of ours; it needs what ``recipe/`` puts in.
         lock_folder: Where two builders on one host agree who goes first.
     """
 
-    def __init__(self, engine: DockerEngine, *, name: str | None = None, lock_folder: Path | None = None) -> None:
+    def __init__(self, engine: DockerEngine, *, lock_folder: Path | None = None) -> None:
         self._engine = engine
-        self._name = name
         self._locks = lock_folder or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pullwright"
         self._known: str | None = None
 
     @property
     def tag(self) -> str:
         """Name and tag; a changed recipe is a changed tag."""
-        return self._name or f"{REPOSITORY}:{recipe_hash()}"
+        return f"{REPOSITORY}:{recipe_hash()}"
 
     async def ensure(self, progress: Progress) -> str:
         """Return the image's id, building the image if it is missing.
@@ -62,8 +63,6 @@ class SandboxImage:
         """
         self._known = self._known or await self._find()
         if self._known is None:
-            if self._name:
-                raise ImageError(f"sandbox image {self._name!r} is not on this engine: docker pull {self._name}")
             async with self._one_builder():
                 self._known = await self._find() or await self._build(progress)
         return self._known
@@ -80,11 +79,9 @@ class SandboxImage:
         """Build the image anew, with today's packages, and return its id.
 
         Raises:
-            ImageError: It could not be built, or it is not one of ours.
+            ImageError: It could not be built.
             SandboxUnavailable: No engine answers.
         """
-        if self._name:
-            raise ImageError(f"sandbox image {self._name!r} is not ours to build: pull it, or unset the setting")
         async with self._one_builder():
             self._known = await self._build(progress)
         return self._known
@@ -93,11 +90,7 @@ class SandboxImage:
         return file_lock(self._locks / f"image-{recipe_hash()}.lock")
 
     async def _find(self) -> str | None:
-        try:
-            info = await self._engine.call(f"find image {self.tag!r}", _inspecting(self.tag))
-        except ObjectMissing:
-            return None
-        return str(info["Id"])
+        return await find_image(self._engine, self.tag)
 
     async def _build(self, progress: Progress) -> str:
         progress(f"building the sandbox image {self.tag} (once, about two minutes)")
@@ -115,7 +108,7 @@ class SandboxImage:
     async def _build_on_registry_base(self, progress: Progress) -> None:
         name, tag = REGISTRY_BASE
         progress(f"pulling {name}:{tag}")
-        await self._engine.call(f"pull image '{name}:{tag}'", lambda _: _pull(self._engine.url, name, tag))
+        await pull_image(self._engine, f"{name}:{tag}")
         progress(f"building on {name}:{tag}")
         context = _context()
         await self._engine.call("build the sandbox image", lambda client: _docker_build(client, context, self.tag))
@@ -131,6 +124,59 @@ class SandboxImage:
             await _run(command)
             progress("importing the result")
             await self._engine.call("import the sandbox image", lambda client: _import(client, root, self.tag))
+
+
+async def find_image(engine: DockerEngine, name: str) -> str | None:
+    """Return the id of an image that is on the engine.
+
+    Raises:
+        SandboxUnavailable: No engine answers.
+    """
+    try:
+        info = await engine.call(f"find image {name!r}", _inspecting(name))
+    except ObjectMissing:
+        return None
+    return str(info["Id"])
+
+
+async def pull_image(engine: DockerEngine, name: str) -> None:
+    """Get an image, named with a tag or digest, from its registry.
+
+    Raises:
+        SandboxUnavailable: The registry does not have it, or can not be reached.
+    """
+    await engine.call(f"pull image {name!r}", lambda _: _pull(engine.new_client(PULL_PATIENCE), name))
+
+
+async def tagged_images(engine: DockerEngine, labels: list[str]) -> list[tuple[float, str]]:
+    """Return age in seconds and name of the images that have all the labels, the newest first.
+
+    Raises:
+        SandboxUnavailable: No engine answers.
+    """
+    listed = await engine.call("list images", lambda client: client.images(filters={"label": labels}))
+    now = time.time()
+    return sorted((now - image["Created"], tag) for image in listed for tag in image["RepoTags"] or ())
+
+
+async def remove_image(engine: DockerEngine, name: str) -> None:
+    """Take a name from an image, and remove it if that was the last; one that is gone or in use is no error."""
+    with anyio.move_on_after(60, shield=True), suppress(SandboxUnavailable):
+        await engine.call(f"remove image {name!r}", lambda client: client.remove_image(name))
+
+
+def follow(lines: Iterable[dict[str, object]]) -> None:
+    """Read what the engine says about a build or pull to its end, in a thread.
+
+    Raises:
+        APIError: It failed.
+    """
+    error: object = None
+    for line in lines:  # the connection is free again only after the last one
+        from_thread.check_cancelled()  # the engine gives up when nobody listens any more
+        error = error or line.get("error")
+    if error:
+        raise docker.errors.APIError(str(error))
 
 
 def recipe_hash() -> str:
@@ -224,12 +270,9 @@ def _inspecting(tag: str) -> Callable[[docker.APIClient], dict[str, object]]:
     return lambda client: client.inspect_image(tag)  # type: ignore[no-untyped-call]
 
 
-def _pull(url: str, name: str, tag: str) -> None:
-    client = docker.APIClient(base_url=url, version="auto", timeout=PULL_PATIENCE)
+def _pull(client: docker.APIClient, name: str) -> None:
     try:
-        for line in client.pull(name, tag=tag, stream=True, decode=True):
-            if "error" in line:
-                raise docker.errors.APIError(str(line["error"]))
+        follow(client.pull(name, stream=True, decode=True))
     finally:
         client.close()
 
@@ -245,9 +288,7 @@ def _docker_build(client: docker.APIClient, context: bytes, tag: str) -> None:
         decode=True,
         buildargs=arguments,
     )
-    for line in lines:
-        if "error" in line:
-            raise docker.errors.APIError(str(line["error"]))
+    follow(lines)
 
 
 def _import(client: docker.APIClient, root: Path, tag: str) -> None:

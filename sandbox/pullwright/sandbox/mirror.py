@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import quote
@@ -12,27 +11,24 @@ from urllib.parse import quote
 import anyio
 
 from pullwright.agents.change import Change, FileStat, RepositoryRef
-from pullwright.agents.errors import (
-    ChangeError,
-    ChangeRefused,
-    ConfigError,
-    EmptyChange,
-    NotFound,
-    RemoteUnavailable,
-)
+from pullwright.agents.errors import ChangeError, ConfigError, EmptyChange, NotFound, RemoteUnavailable
 from pullwright.agents.file_lock import file_lock
-from pullwright.agents.ports.mirror import CommitMeta, Credential
+from pullwright.agents.ports.mirror import Checkpoint, CommitMeta, Credential
 from pullwright.agents.ports.sandbox import Base
 from pullwright.sandbox.git_env import git_environment
 from pullwright.sandbox.git_errors import first_reason, redact, remote_error
+from pullwright.sandbox.mirror_checkpoints import MirrorCheckpoints, patched_tree
 from pullwright.sandbox.mirror_git import Completed, GitRunner
 from pullwright.sandbox.mirror_place import ASKPASS, checked_ref, full_sha, mirror_path, protocols
-from pullwright.sandbox.policy import links, parse_raw, refusal
+from pullwright.sandbox.mirror_policy import judge
+from pullwright.sandbox.policy import Policy, PolicyLimits
+from pullwright.sandbox.policy_paths import AllowedPaths
+from pullwright.sandbox.policy_tree import parse_raw
+from pullwright.sandbox.secret_scan import SecretScanner
 from pullwright.sandbox.seed import RAW_ATTRIBUTES
 
 NETWORK_LIMIT = 1800.0
 """Seconds that a fetch or push may take; one that stands still ends much earlier."""
-LINK_LIMIT = 4096
 
 
 class GitMirror:
@@ -41,12 +37,24 @@ class GitMirror:
     Args:
         root: The folder that holds them; made if missing.
         network_limit: Seconds that a fetch or push may take.
+        secrets: Values that no change may hold, like the tokens of this installation.
+        limits: How much a change may hold.
     """
 
-    def __init__(self, root: Path, *, network_limit: float = NETWORK_LIMIT) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        network_limit: float = NETWORK_LIMIT,
+        secrets: Iterable[str] = (),
+        limits: PolicyLimits | None = None,
+    ) -> None:
         self._root = root
         self._network_limit = network_limit
+        self._scanner = SecretScanner(secrets)
+        self._limits = limits or PolicyLimits()
         self._git = GitRunner()
+        self._checkpoints = MirrorCheckpoints(self._git)
 
     async def sync(self, repository: RepositoryRef, ref: str, credential: Credential | None) -> Base:
         """Fetch the repository and resolve ``ref``; see the port."""
@@ -73,17 +81,26 @@ class GitMirror:
         blob = await self._git.run(["cat-file", "blob", fields[2]], environment, output_limit=limit)
         return blob.stdout
 
-    async def commit(self, repository: RepositoryRef, base: Base, patch: bytes, meta: CommitMeta) -> Change:
+    async def commit(
+        self,
+        repository: RepositoryRef,
+        base: Base,
+        patch: bytes,
+        meta: CommitMeta,
+        *,
+        allow_paths: tuple[str, ...] = (),
+    ) -> Change:
         """Commit a patch on the base by an index only; see the port."""
         branch = checked_ref(meta.branch)
+        policy = Policy(allowed=AllowedPaths(allow_paths), limits=self._limits, scanner=self._scanner)
         if not patch.strip():
             raise EmptyChange(f"patch for {repository.slug!r} is empty: the agent changed nothing")
         async with file_lock(base.mirror / "pullwright-commit.lock"):
-            tree = await self._tree(base, patch)
+            tree = await patched_tree(self._git, base, patch)
             raw = await self._diff(base, tree, "--raw", "--full-index")
             if not raw:
                 raise EmptyChange(f"patch for {repository.slug!r} changes nothing")
-            await self._check_policy(base, raw)
+            notices = await judge(self._git, base, tree, parse_raw(raw), policy)
             files = parse_numstat(await self._diff(base, tree, "--numstat"))
             head = await self._commit_tree(base, tree, meta)
             await self._point(base.mirror, branch, head)
@@ -95,7 +112,26 @@ class GitMirror:
             branch=branch,
             title=one_line(meta.title),
             files=files,
+            notices=notices,
         )
+
+    async def checkpoint(
+        self, base: Base, patch: bytes, *, task_id: str, number: int, parent: Checkpoint | None
+    ) -> Checkpoint:
+        """Keep the files that a patch makes of ``parent``; see the port."""
+        return await self._checkpoints.make(base, patch, task_id=task_id, number=number, parent=parent)
+
+    async def checkpoints(self, base: Base, *, task_id: str) -> tuple[Checkpoint, ...]:
+        """Return the checkpoints of a task, in order."""
+        return await self._checkpoints.listed(base, task_id=task_id)
+
+    async def difference(self, base: Base, old: str, new: str, *, limit: int) -> bytes:
+        """Return the binary git patch between two commits; see the port."""
+        return await self._checkpoints.difference(base, old, new, limit=limit)
+
+    async def forget(self, base: Base, *, task_id: str) -> None:
+        """Let go of the checkpoints of a task."""
+        await self._checkpoints.forget(base, task_id=task_id)
 
     async def push(self, change: Change, credential: Credential | None) -> None:
         """Push the branch to where the repository came from; see the port."""
@@ -126,7 +162,7 @@ class GitMirror:
         if not await anyio.Path(path, "info", "attributes").exists():
             async with file_lock(self._root / "pullwright-make.lock"):
                 environment = git_environment(git_dir=None)
-                await self._done(["init", "--quiet", "--bare", "--template=", "--", str(path)], environment)
+                await self._git.done(["init", "--quiet", "--bare", "--template=", "--", str(path)], environment)
                 await anyio.Path(path, "info").mkdir(exist_ok=True)
                 await anyio.Path(path, "info", "attributes").write_text(RAW_ATTRIBUTES + "\n")
         return path
@@ -205,30 +241,9 @@ class GitMirror:
             await fresh.rename(file)
         return Path(file)
 
-    async def _tree(self, base: Base, patch: bytes) -> str:
-        with tempfile.TemporaryDirectory(prefix="pullwright-index-") as folder:
-            environment = git_environment(git_dir=base.mirror, index=Path(folder, "index"))
-            await self._done(["read-tree", base.sha], environment)
-            arguments = ["apply", "--cached", "--binary", "--whitespace=nowarn", "-"]
-            done = await self._git.run(arguments, environment, stdin=patch)
-            if done.code:
-                raise ChangeRefused(f"patch does not apply on {base.sha[:12]!r}: {first_reason(done.stderr)}")
-            return (await self._done(["write-tree"], environment)).text
-
     async def _diff(self, base: Base, tree: str, *options: str) -> bytes:
         arguments = ["diff-tree", "-r", "-z", "--no-renames", *options, base.sha, tree]
-        return (await self._done(arguments, git_environment(git_dir=base.mirror))).stdout
-
-    async def _check_policy(self, base: Base, raw: bytes) -> None:
-        changes = parse_raw(raw)
-        environment = git_environment(git_dir=base.mirror)
-        targets: dict[bytes, bytes] = {}
-        for link in links(changes):
-            blob = await self._git.run(["cat-file", "blob", link.new_blob], environment, output_limit=LINK_LIMIT)
-            targets[link.path] = blob.stdout
-        reason = refusal(changes, targets)
-        if reason:
-            raise ChangeRefused(f"change is refused: {reason}")
+        return (await self._git.done(arguments, git_environment(git_dir=base.mirror))).stdout
 
     async def _commit_tree(self, base: Base, tree: str, meta: CommitMeta) -> str:
         name, email = one_line(meta.author_name) or "Pullwright", one_line(meta.author_email) or "pullwright@localhost"
@@ -237,21 +252,15 @@ class GitMirror:
         message = f"{one_line(meta.title)}\n\n{meta.body}".replace("\0", "").strip() + "\n"
         environment = git_environment(git_dir=base.mirror, more=people)
         arguments = ["commit-tree", tree, "-p", base.sha, "-F", "-"]
-        return (await self._done(arguments, environment, stdin=message.encode("utf-8", "replace"))).text
+        return (await self._git.done(arguments, environment, stdin=message.encode("utf-8", "replace"))).text
 
     async def _point(self, path: Path, branch: str, head: str) -> None:
-        await self._done(["update-ref", f"refs/heads/{branch}", head], git_environment(git_dir=path))
+        await self._git.done(["update-ref", f"refs/heads/{branch}", head], git_environment(git_dir=path))
 
     async def _resolve(self, path: Path, name: str) -> str | None:
         arguments = ["rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"]
         done = await self._git.run(arguments, git_environment(git_dir=path))
         return done.text if done.code == 0 and full_sha(done.text) else None
-
-    async def _done(self, arguments: list[str], environment: Mapping[str, str], *, stdin: bytes = b"") -> Completed:
-        done = await self._git.run(arguments, environment, stdin=stdin)
-        if done.code:
-            raise ChangeError(f"git {arguments[0]} failed in a mirror: {first_reason(done.stderr)}")
-        return done
 
 
 def one_line(text: str) -> str:

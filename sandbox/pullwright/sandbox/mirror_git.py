@@ -14,7 +14,8 @@ from typing import cast
 import anyio
 from anyio import to_thread
 
-from pullwright.agents.errors import ConfigError
+from pullwright.agents.errors import ChangeError, ConfigError
+from pullwright.sandbox.git_errors import first_reason
 
 try:
     import git
@@ -22,6 +23,9 @@ except ImportError as exc:  # GitPython looks for the git program when it is imp
     raise ConfigError("git is not installed on this host: apt-get install git") from exc
 
 STDERR_KEPT = 16_384
+
+APPLY_KIB = 1 << 20
+"""Memory that reading a patch may take, in KiB: a short one can say that it stands for a file of many gigabytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +58,7 @@ class GitRunner:
         cwd: Path | None = None,
         network: bool = False,
         output_limit: int | None = None,
+        memory_kib: int | None = None,
         deadline: float = 300,
     ) -> Completed:
         """Run git and return how it ended; a failing git is a result.
@@ -65,6 +70,7 @@ class GitRunner:
             cwd: Where it runs; the bare mirrors need none.
             network: Whether it talks to another host.
             output_limit: Stop it when it has written so many bytes.
+            memory_kib: Most memory that it may take, in KiB.
             deadline: Seconds after which it is killed.
 
         Raises:
@@ -74,7 +80,8 @@ class GitRunner:
         with tempfile.TemporaryFile() as source:
             if stdin:
                 await to_thread.run_sync(_fill, source.fileno(), stdin, limiter=limiter)
-            process = await to_thread.run_sync(_start, list(arguments), dict(environment), source, cwd, limiter=limiter)
+            command = [*_limited(memory_kib), "git", *arguments]
+            process = await to_thread.run_sync(_start, command, dict(environment), source, cwd, limiter=limiter)
             try:
                 with anyio.fail_after(deadline):
                     # The thread is left behind only for as long as the killed process takes to go.
@@ -85,6 +92,21 @@ class GitRunner:
                 _kill(process)
                 raise
 
+    async def done(self, arguments: Sequence[str], environment: Mapping[str, str], *, stdin: bytes = b"") -> Completed:
+        """Run git on a mirror and return how it ended, which must be well.
+
+        Raises:
+            ChangeError: It failed.
+        """
+        completed = await self.run(arguments, environment, stdin=stdin)
+        if completed.code:
+            raise ChangeError(f"git {arguments[0]} failed in a mirror: {first_reason(completed.stderr)}")
+        return completed
+
+
+def _limited(memory_kib: int | None) -> list[str]:
+    return [] if memory_kib is None else ["sh", "-c", f'ulimit -d {memory_kib}; exec "$@"', "sh"]
+
 
 def _fill(descriptor: int, content: bytes) -> None:
     with os.fdopen(os.dup(descriptor), "wb") as file:
@@ -92,11 +114,9 @@ def _fill(descriptor: int, content: bytes) -> None:
     os.lseek(descriptor, 0, os.SEEK_SET)
 
 
-def _start(
-    arguments: list[str], environment: dict[str, str], source: object, cwd: Path | None
-) -> git.Git.AutoInterrupt:
+def _start(program: list[str], environment: dict[str, str], source: object, cwd: Path | None) -> git.Git.AutoInterrupt:
     # GitPython adds our variables to those of this process; the others are taken away by name.
-    command = ["env", *(f"--unset={name}" for name in os.environ if name not in environment), "git", *arguments]
+    command = ["env", *(f"--unset={name}" for name in os.environ if name not in environment), *program]
     started = git.Git(cwd or "/").execute(
         command,
         istream=source,  # type: ignore[call-overload]

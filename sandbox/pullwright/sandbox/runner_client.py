@@ -1,129 +1,127 @@
-"""The host's side of the runner: the ``Sandbox`` port over any byte stream that ends in a runner."""
+"""The host's side of the runner: commands, files and services over any byte stream that ends in a runner."""
 
 from __future__ import annotations
 
-import errno
-import os
-from collections import deque
-from collections.abc import AsyncIterable
-from contextlib import suppress
-from itertools import count
-from typing import TypeVar
+import re
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 
 import anyio
 from anyio.abc import ByteStream
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pullwright.agents.errors import ProtocolViolation, SandboxError, SandboxGone
-from pullwright.agents.ports.sandbox import OUTPUT_LIMIT, ExecResult, Output
-from pullwright.sandbox.frames import MAX_META, MAX_PAYLOAD, Frame, FrameDecoder, FrameType, encode, encode_meta
+from pullwright.agents.errors import SandboxGone, ServiceError
+from pullwright.agents.ports.sandbox import OUTPUT_LIMIT, ExecResult, ServiceState
+from pullwright.sandbox import answers
+from pullwright.sandbox.answers import FreeSpace
+from pullwright.sandbox.bootstrap import runner_source
+from pullwright.sandbox.channels import ConnectionHandler
+from pullwright.sandbox.frames import MAX_PAYLOAD, Frame, FrameType, as_json, encode, encode_meta
+from pullwright.sandbox.runner_link import ANSWER_GRACE, RunnerLink
+
+__all__ = ["FreeSpace", "RunnerClient"]
 
 START_LIMIT = 60.0
 """Seconds a container may take to bring its runner up."""
-ANSWER_GRACE = 15.0
-"""Seconds past its own time limit after which a silent runner counts as gone."""
 
-_BOOTSTRAP = """import os
-def r(n):
- b=b''
- while len(b)<n:
-  c=os.read(0,n-len(b))
-  if not c:raise SystemExit(1)
-  b+=c
- return b
-exec(compile(r(int.from_bytes(r(4),'big')),'runner','exec'),{'__name__':'__main__'})"""
-
-RUNNER_ARGV = ("python3", "-I", "-S", "-X", "utf8", "-c", _BOOTSTRAP)
-"""The command whose standard input and output the client speaks to."""
-
-
-class _Exit(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True)
-
-    code: int | None = Field(ge=0, le=255)
-    signal: int | None = Field(ge=1, le=64)
-    timed_out: bool
-    seconds: float = Field(ge=0, allow_inf_nan=False)
-    cwd: str = Field(max_length=8192)
-    dropped_out: int = Field(ge=0)
-    dropped_err: int = Field(ge=0)
-
-
-class _Fail(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True)
-
-    errno: int
-    message: str
-
-
-_Model = TypeVar("_Model", bound=BaseModel)
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_LOG = frozenset({FrameType.OUT_HEAD, FrameType.OUT_TAIL})
+_FILE = frozenset({FrameType.DATA})
+_OUTPUT = _LOG | {FrameType.ERR_HEAD, FrameType.ERR_TAIL}
 
 
 class RunnerClient:
-    """Speaks to one runner. Requests wait for each other; an answer that breaks the protocol ends the client."""
+    """Speaks to one runner. Requests wait for each other; what breaks the protocol ends the client."""
 
-    def __init__(self, stream: ByteStream) -> None:
-        self._stream = stream
-        self._decoder = FrameDecoder()
-        self._frames: deque[Frame] = deque()
+    def __init__(self, link: RunnerLink) -> None:
+        self._link = link
         self._lock = anyio.Lock()
-        self._ids = count(1)
-        self._settled = True
+        self._pinging = anyio.Lock()
+        self.notices: tuple[str, ...] = ()
+        """What could not be set up inside, one line each; the container's words."""
 
     @classmethod
-    async def start(cls, stream: ByteStream, *, workspace: str, home: str) -> RunnerClient:
-        """Send the runner's source down a stream that ends in ``RUNNER_ARGV`` and wait until it serves.
+    @asynccontextmanager
+    async def open(
+        cls,
+        stream: ByteStream,
+        *,
+        workspace: str,
+        home: str,
+        ports: Mapping[int, ConnectionHandler] | None = None,
+        variables: Mapping[str, str] | None = None,
+        end_all: bool = False,
+    ) -> AsyncIterator[RunnerClient]:
+        """Bring the runner up behind a stream that ends in ``RUNNER_ARGV``, for the length of a block.
+
+        The block does not close the stream; its end is what ends the runner and everything it started.
+
+        Args:
+            stream: Standard input and output of the command.
+            workspace: Where relative paths and the first command start.
+            home: The home of all commands.
+            ports: Loopback ports that are listened on inside, and who serves their connections; each runs in a task
+                of its own, and its errors, but for those of a connection that went away, come out of the block.
+            variables: Added to the environment of every command and service.
+            end_all: At the end of the stream kill every process of the runner's user, so that its container ends.
 
         Raises:
             SandboxGone: The stream ended, or nothing answered in time.
             ProtocolViolation: Something else than the runner answered.
+            SandboxUnavailable: The ports can not be listened on.
         """
-        client = cls(stream)
-        source = await anyio.Path(__file__).with_name("runner.py").read_bytes()
-        hello = encode_meta(FrameType.HELLO, 0, workspace=workspace, home=home)
-        data = len(source).to_bytes(4, "big") + source + hello
-        await client._exchange(0, data, last=FrameType.READY, limit=0, seconds=START_LIMIT)
-        return client
+        link = RunnerLink(stream, ports or {})
+        client = cls(link)
+        try:
+            async with anyio.create_task_group() as group:
+                group.start_soon(link.read, group)
+                try:
+                    await client._greet(workspace, home, variables or {}, end_all)
+                    yield client
+                finally:
+                    link.fail(SandboxGone("sandbox was closed: open a new one"))
+                    group.cancel_scope.cancel()
+        except BaseExceptionGroup as errors:
+            if len(errors.exceptions) > 1:
+                raise
+            # The group is ours; what came out of the block shall be seen as it is.
+            raise errors.exceptions[0] from errors.exceptions[0].__cause__
 
-    async def ping(self) -> None:
-        """Wait until the runner answers.
+    async def _greet(self, workspace: str, home: str, variables: Mapping[str, str], end_all: bool) -> None:
+        setup = {"workspace": workspace, "home": home, "variables": dict(variables), "end_all": end_all}
+        hello = encode_meta(FrameType.HELLO, 0, ports=self._link.channels.ports, **setup)
+        with self._link.request(FrameType.READY, hello=True) as request:
+            answer = await self._link.exchange(request, await runner_source() + hello, START_LIMIT)
+            self.notices = tuple(answers.ready(answer).notices)
+
+    async def ping(self) -> FreeSpace:
+        """Wait until the runner answers, also while a command runs.
 
         Raises:
             SandboxGone: It does not.
         """
-        async with self._lock:
-            request = self._begin()
-            data = encode(Frame(FrameType.PING, request))
-            await self._exchange(request, data, last=FrameType.PONG, limit=0, seconds=ANSWER_GRACE)
+        async with self._pinging:
+            with self._link.request(FrameType.PONG) as request:
+                data = encode(Frame(FrameType.PING, request.id))
+                return answers.free_space(await self._link.exchange(request, data, ANSWER_GRACE))
 
     async def exec(
         self, command: str, *, timeout: float, cwd: str | None = None, output_limit: int = OUTPUT_LIMIT
     ) -> ExecResult:
         """Run a shell command line; see the port."""
+        spec = as_json(command=command, timeout=timeout, cwd=cwd, limit=output_limit)
+        if len(spec) > MAX_PAYLOAD:
+            return answers.refused(f"the command has more than {MAX_PAYLOAD} bytes: write it to a file first")
         async with self._lock:
-            request = self._begin()
-            try:
-                data = encode_meta(
-                    FrameType.EXEC, request, command=command, timeout=timeout, cwd=cwd, limit=output_limit
-                )
-            except ValueError:
-                self._settled = True
-                return _refused(f"the command has more than {MAX_PAYLOAD} bytes: write it to a file first")
-            frames = await self._exchange(
-                request, data, last=FrameType.EXIT, limit=2 * output_limit + 4, seconds=timeout + ANSWER_GRACE
-            )
-        if frames[-1].type is FrameType.FAIL:
-            return _refused(f"the command could not be started: {_parse(_Fail, frames[-1]).message}")
-        return _result(frames)
+            with self._link.request(FrameType.EXIT, parts=_OUTPUT, limit=2 * output_limit + 4) as request:
+                data = encode(Frame(FrameType.EXEC, request.id, spec))
+                return answers.exec_result(await self._link.exchange(request, data, timeout + ANSWER_GRACE))
 
     async def read_file(self, path: str, *, offset: int = 0, limit: int = 1 << 20) -> bytes:
         """Read a part of a file; see the port."""
         async with self._lock:
-            request = self._begin()
-            data = encode_meta(FrameType.READ, request, path=path, offset=offset, limit=limit)
-            frames = await self._exchange(request, data, last=FrameType.DONE, limit=limit, seconds=START_LIMIT)
-        _raise_failure(frames[-1], path)
-        return b"".join(frame.payload for frame in frames if frame.type is FrameType.DATA)
+            with self._link.request(FrameType.DONE, parts=_FILE, limit=limit) as request:
+                data = encode_meta(FrameType.READ, request.id, path=path, offset=offset, limit=limit)
+                return answers.file_part(await self._link.exchange(request, data, START_LIMIT), path)
 
     async def write_file(self, path: str, content: bytes) -> None:
         """Write a file whole; see the port."""
@@ -131,11 +129,10 @@ class RunnerClient:
             await self.upload(path, _slices(content))
             return
         async with self._lock:
-            request = self._begin()
-            data = encode_meta(FrameType.WRITE, request, path=path)
-            data += encode(Frame(FrameType.CHUNK, request, content)) + encode(Frame(FrameType.END, request))
-            frames = await self._exchange(request, data, last=FrameType.DONE, limit=0, seconds=START_LIMIT)
-        _raise_failure(frames[-1], path)
+            with self._link.request(FrameType.DONE) as request:
+                data = encode_meta(FrameType.WRITE, request.id, path=path)
+                data += encode(Frame(FrameType.CHUNK, request.id, content)) + encode(Frame(FrameType.END, request.id))
+                answers.file_part(await self._link.exchange(request, data, START_LIMIT), path)
 
     async def upload(self, path: str, chunks: AsyncIterable[bytes]) -> None:
         """Write a file of any size from chunks of at most ``MAX_PAYLOAD`` bytes. Cancellation ends the client.
@@ -145,134 +142,42 @@ class RunnerClient:
             SandboxGone: The container or its stream ended.
         """
         async with self._lock:
-            request = self._begin()
-            try:
-                await self._stream.send(encode_meta(FrameType.WRITE, request, path=path))
+            with self._link.request(FrameType.DONE) as request:
+                await self._link.send(encode_meta(FrameType.WRITE, request.id, path=path))
                 async for chunk in chunks:
-                    await self._stream.send(encode(Frame(FrameType.CHUNK, request, chunk)))
-            except (anyio.BrokenResourceError, anyio.ClosedResourceError) as exc:
-                raise _gone() from exc
-            end = encode(Frame(FrameType.END, request))
-            frames = await self._exchange(request, end, last=FrameType.DONE, limit=0, seconds=START_LIMIT)
-        _raise_failure(frames[-1], path)
+                    await self._link.send(encode(Frame(FrameType.CHUNK, request.id, chunk)))
+                end = encode(Frame(FrameType.END, request.id))
+                answers.file_part(await self._link.exchange(request, end, START_LIMIT), path)
 
-    def _begin(self) -> int:
-        if not self._settled:
-            raise SandboxGone("sandbox's stream was left in the middle of an answer: open a new sandbox")
-        self._settled = False
-        return next(self._ids)
+    async def start_service(self, name: str, command: str, *, cwd: str | None = None) -> None:
+        """Start a background service; see the port."""
+        if not _NAME.fullmatch(name):
+            raise ServiceError(
+                f"service name {name[:80]!r} is malformed: use up to 64 letters, digits, '.', '_' and '-'"
+            )
+        spec = as_json(name=name, command=command, cwd=cwd)
+        if len(spec) > MAX_PAYLOAD:
+            raise ServiceError(f"the command of service {name!r} is too long: write it to a file first")
+        async with self._lock:
+            with self._link.request(FrameType.DONE) as request:
+                data = encode(Frame(FrameType.SERVICE_START, request.id, spec))
+                answers.raise_service_failure(await self._link.exchange(request, data, START_LIMIT), name)
 
-    async def _exchange(self, request: int, data: bytes, *, last: FrameType, limit: int, seconds: float) -> list[Frame]:
-        """Send a request and return its answer; a canceled request is canceled inside as well, then passed on."""
-        try:
-            with anyio.fail_after(seconds):
-                await self._send(data)
-                frames = await self._collect(request, last, limit)
-        except TimeoutError as exc:
-            raise SandboxGone(f"sandbox did not answer within {seconds:g} s: open a new one") from exc
-        except anyio.get_cancelled_exc_class():
-            with anyio.move_on_after(ANSWER_GRACE, shield=True), suppress(SandboxError):
-                await self._send(encode(Frame(FrameType.CANCEL, request)))
-                await self._collect(request, last, limit)
-                self._settled = True
-            raise
-        self._settled = True
-        return frames
+    async def read_service(self, name: str, *, limit: int = OUTPUT_LIMIT) -> ServiceState:
+        """Return how a service is; see the port."""
+        return await self._service(FrameType.SERVICE_READ, name, limit)
 
-    async def _send(self, data: bytes) -> None:
-        # Half a frame would put the runner out of step, so a frame is not interrupted; a runner that reads nothing is.
-        with anyio.move_on_after(ANSWER_GRACE, shield=True) as scope:
-            try:
-                await self._stream.send(data)
-            except (anyio.BrokenResourceError, anyio.ClosedResourceError) as exc:
-                raise _gone() from exc
-        if scope.cancelled_caught:
-            raise SandboxGone(f"sandbox took no bytes for {ANSWER_GRACE:g} s: open a new one")
+    async def stop_service(self, name: str) -> ServiceState:
+        """Kill a service and forget it; see the port."""
+        return await self._service(FrameType.SERVICE_STOP, name, OUTPUT_LIMIT)
 
-    async def _collect(self, request: int, last: FrameType, limit: int) -> list[Frame]:
-        frames: list[Frame] = []
-        size = 0
-        while True:
-            frame = await self._receive()
-            if frame.id != request:
-                raise ProtocolViolation(f"sandbox answered request {frame.id} instead of {request}: discard it")
-            frames.append(frame)
-            if frame.type in (last, FrameType.FAIL):
-                return frames
-            size += len(frame.payload)
-            if size > limit or not frame.payload:
-                raise ProtocolViolation(f"sandbox answered with more than the {limit} bytes asked for: discard it")
-
-    async def _receive(self) -> Frame:
-        while not self._frames:
-            try:
-                data = await self._stream.receive(262_144)
-            except (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError) as exc:
-                raise _gone() from exc
-            self._frames.extend(self._decoder.feed(data))
-        return self._frames.popleft()
+    async def _service(self, kind: FrameType, name: str, limit: int) -> ServiceState:
+        async with self._lock:
+            with self._link.request(FrameType.SERVICE, parts=_LOG, limit=limit + 2) as request:
+                data = encode_meta(kind, request.id, name=name[:80], limit=limit)
+                return answers.service_state(await self._link.exchange(request, data, START_LIMIT), name)
 
 
-def _gone() -> SandboxGone:
-    return SandboxGone("sandbox ended while it was in use: open a new one (a command may have killed its runner)")
-
-
-def _refused(reason: str) -> ExecResult:
-    return ExecResult(exit_code=126, stderr=Output(head=f"pullwright: {reason}\n".encode()))
-
-
-async def _slices(content: bytes) -> AsyncIterable[bytes]:
+async def _slices(content: bytes) -> AsyncIterator[bytes]:
     for start in range(0, len(content), MAX_PAYLOAD):
         yield content[start : start + MAX_PAYLOAD]
-
-
-def _parse(model: type[_Model], frame: Frame) -> _Model:
-    try:
-        return model.model_validate_json(frame.payload[: MAX_META + 1])
-    except ValidationError as exc:
-        raise ProtocolViolation(f"sandbox sent a malformed {frame.type.name} frame: discard it") from exc
-
-
-def _raise_failure(frame: Frame, path: str) -> None:
-    if frame.type is FrameType.FAIL:
-        failure = _parse(_Fail, frame)
-        number = failure.errno if failure.errno in errno.errorcode else errno.EIO
-        raise OSError(number, os.strerror(number), path)
-
-
-def _result(frames: list[Frame]) -> ExecResult:
-    report = _parse(_Exit, frames[-1])
-    kept = {kind: b"".join(frame.payload for frame in frames if frame.type is kind) for kind in FrameType}
-    return ExecResult(
-        exit_code=report.code,
-        signal=report.signal,
-        timed_out=report.timed_out,
-        stdout=_output(kept[FrameType.OUT_HEAD], kept[FrameType.OUT_TAIL], report.dropped_out),
-        stderr=_output(kept[FrameType.ERR_HEAD], kept[FrameType.ERR_TAIL], report.dropped_err),
-        seconds=report.seconds,
-        cwd=report.cwd,
-    )
-
-
-def _output(head: bytes, tail: bytes, dropped: int) -> Output:
-    if not dropped:
-        return Output(head=head + tail)
-    whole_head, whole_tail = trim_head(head), trim_tail(tail)
-    lost = len(head) - len(whole_head) + len(tail) - len(whole_tail)
-    return Output(head=whole_head, tail=whole_tail, dropped=dropped + lost)
-
-
-def trim_head(data: bytes) -> bytes:
-    """Cut an unfinished UTF-8 character from the end."""
-    for back in range(1, min(4, len(data)) + 1):
-        byte = data[-back]
-        if byte & 0xC0 != 0x80:
-            length = 4 if byte >= 0xF0 else 3 if byte >= 0xE0 else 2 if byte >= 0xC0 else 1
-            return data[:-back] if length > back else data
-    return data
-
-
-def trim_tail(data: bytes) -> bytes:
-    """Cut the rest of a UTF-8 character from the start."""
-    rest = next((index for index, byte in enumerate(data[:4]) if byte & 0xC0 != 0x80), len(data[:4]))
-    return data[rest:] if rest < 4 else data

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pullwright.agents.change import CheckResult, Evidence
-from pullwright.agents.ports.sandbox import Base, ExecResult, Sandbox, SandboxProvider
+from pullwright.agents.egress import EgressDecision
+from pullwright.agents.environment import PLAIN, Environment
+from pullwright.agents.ports.sandbox import Base, ExecResult, SandboxProvider
 
 CHECK_LIMIT = 600.0
 """Seconds that one check may take unless a caller asks for another number."""
@@ -22,31 +24,45 @@ class FreshVerifier:
         self._timeout = timeout
 
     async def verify(
-        self, base: Base, patch: bytes, checks: tuple[str, ...], *, chosen_by: str, task_id: str
+        self,
+        base: Base,
+        patch: bytes,
+        checks: tuple[str, ...],
+        *,
+        chosen_by: str,
+        task_id: str,
+        environment: Environment = PLAIN,
     ) -> Evidence:
         """Run each check on both sides; see the port."""
         if not checks:
             return Evidence(chosen_by=chosen_by)
-        after = await self._side(base, patch, checks, f"{task_id}-after")
-        before = await self.check_base(base, checks, task_id=task_id)
-        return Evidence(chosen_by=chosen_by, before=before, after=after)
+        after, reached = await self._side(base, patch, checks, f"{task_id}-after", environment)
+        before, reached_before = await self._side(base, None, checks, f"{task_id}-before", environment)
+        return Evidence(chosen_by=chosen_by, before=before, after=after, egress=(*reached, *reached_before))
 
-    async def check_base(self, base: Base, checks: tuple[str, ...], *, task_id: str) -> tuple[CheckResult, ...]:
+    async def check_base(
+        self, base: Base, checks: tuple[str, ...], *, task_id: str, environment: Environment = PLAIN
+    ) -> tuple[CheckResult, ...]:
         """Run each check on the clean base; see the port."""
-        return await self._side(base, None, checks, f"{task_id}-before") if checks else ()
+        if not checks:
+            return ()
+        return (await self._side(base, None, checks, f"{task_id}-before", environment))[0]
 
     async def _side(
-        self, base: Base, patch: bytes | None, checks: tuple[str, ...], task_id: str
-    ) -> tuple[CheckResult, ...]:
-        async with self._provider.open(base, task_id=task_id) as workspace:
+        self, base: Base, patch: bytes | None, checks: tuple[str, ...], task_id: str, environment: Environment
+    ) -> tuple[tuple[CheckResult, ...], tuple[EgressDecision, ...]]:
+        async with self._provider.open(base, task_id=task_id, environment=environment) as workspace:
             if patch is not None:
                 await workspace.apply(patch)
             async with workspace.open_sandbox() as sandbox:
-                return tuple([await self._check(sandbox, command) for command in checks])
+                # One stream, as a person would see it; each check starts where the first one did.
+                results = [
+                    await sandbox.exec(f"exec 2>&1; {command}", timeout=self._timeout, cwd=".") for command in checks
+                ]
+        judged = [self._judged(command, result) for command, result in zip(checks, results, strict=True)]
+        return tuple(judged), tuple(decision for result in results for decision in result.egress)
 
-    async def _check(self, sandbox: Sandbox, command: str) -> CheckResult:
-        # One stream, as a person would see it; each check starts where the first one did.
-        result = await sandbox.exec(f"exec 2>&1; {command}", timeout=self._timeout, cwd=".")
+    def _judged(self, command: str, result: ExecResult) -> CheckResult:
         return CheckResult(
             command=command,
             exit_code=result.exit_code,

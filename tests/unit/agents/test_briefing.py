@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pullwright.agents.egress import EgressMode, EgressPolicy
+from pullwright.agents.environment import Environment
 from pullwright.agents.ports.sandbox import Base
 from pullwright.agents.testing.contracts_store import a_spec
 from pullwright.agents.worker.briefing import AGENTS_BYTES, brief
@@ -14,7 +16,17 @@ def test_the_first_message_holds_instruction_rules_checks_and_context_in_that_or
     system, user = brief(spec, BASE, b"Use tabs.")
     parts = ["fix $it ${now}", "Use tabs.", "make test", "<untrusted>"]
     assert sorted(parts, key=user.index) == parts
-    assert "sandbox without network" in system
+    assert "a sandbox that reaches only what the task says" in system
+    assert "pip, uv and npm can install packages from their registries. There is no other network." in user
+
+
+def test_the_model_is_told_what_it_can_reach() -> None:
+    for policy, told in (
+        (EgressPolicy(mode=EgressMode.NONE), "there is no network"),
+        (EgressPolicy(mode=EgressMode.ALLOWLIST, hosts=("a.example", "b.example")), "only: a.example, b.example."),
+        (EgressPolicy(mode=EgressMode.OPEN), "any public host"),
+    ):
+        assert told in brief(a_spec(), BASE, None, Environment(egress=policy))[1]
 
 
 def test_without_rules_checks_and_context_nothing_is_said_about_them() -> None:

@@ -1,39 +1,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import anyio
 import pytest
 
 from pullwright.agents.budget import Budget
 from pullwright.agents.errors import ModelUnavailable, PushRejected, SandboxUnavailable
-from pullwright.agents.events import ChangePublished, ChangeVerified, ModelReplied, RunEvent, ToolFinished, UserSaid
+from pullwright.agents.events import (
+    ChangePublished,
+    ChangeVerified,
+    CheckpointMade,
+    ModelReplied,
+    ToolFinished,
+    UserSaid,
+)
 from pullwright.agents.file_lock import file_lock
 from pullwright.agents.message import AssistantMessage, ToolResult
-from pullwright.agents.ports.code_host import ChangeReport, CodeHost, CommitMessage
 from pullwright.agents.ports.model import ModelReply, ModelRequest, ReplyClass
-from pullwright.agents.ports.sandbox import ExecResult
-from pullwright.agents.queue.memory import MemoryTaskStore
-from pullwright.agents.task import Task, TaskStatus
+from pullwright.agents.task import TaskStatus
 from pullwright.agents.testing.contracts_store import a_spec
-from pullwright.agents.testing.fake_clock import FakeClock
 from pullwright.agents.testing.fake_code_host import FakeCodeHost
-from pullwright.agents.testing.fake_mirror import FakeMirror
-from pullwright.agents.testing.fake_sandbox import FakeProvider, FakeSandbox, output
+from pullwright.agents.testing.fake_sandbox import FakeProvider
 from pullwright.agents.testing.scripted_model import Reply, ScriptedModel, ScriptItem
 from pullwright.agents.worker.life_line import end_dead, life_line
-from pullwright.agents.worker.pipeline import NOTHING_CHANGED, UNCHANGED, Parts
-from pullwright.agents.worker.worker import Worker
-from pullwright.sandbox.verifier import FreshVerifier
+from pullwright.agents.worker.pipeline import NOTHING_CHANGED, UNCHANGED
+from tests.unit.agents.pipeline_scene import FRESH, LOOK, WRITE, MakeScene, Scene, finish
 
 pytestmark = pytest.mark.anyio
-
-WRITE = Reply(calls=[("write", {"path": "a", "content": "new\n"})])
-LOOK = Reply(calls=[("read", {"path": "a"})])
 
 
 @pytest.fixture(params=["asyncio", "trio"])
@@ -41,82 +37,9 @@ def anyio_backend(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def finish(*checks: str) -> Reply:
-    return Reply(calls=[("finish", {"title": "Change a", "summary": "Because.", "checks": list(checks)})])
-
-
-class PlainWording:
-    """Wording without any of a code host's conventions."""
-
-    def branch(self, *, issue: int | None, title: str, task_id: str) -> str:
-        return f"agent/{task_id}"
-
-    def commit(self, *, issue: int | None, title: str, summary: str) -> CommitMessage:
-        return CommitMessage(title=title, body=summary)
-
-    def pull_request(self, report: ChangeReport) -> str:
-        return f"{report.summary} verified={report.evidence.verified}"
-
-
-async def checks_pass_when_a_is_new(command: str, sandbox: FakeSandbox) -> ExecResult:
-    if "forever" in command:
-        await anyio.sleep_forever()
-    new = sandbox.files.get("/workspace/a") == b"new\n"
-    return output("fine\n") if new else output("a is old\n", exit_code=1)
-
-
-@dataclass(kw_only=True)
-class Scene:
-    """Everything around a pipeline, in memory."""
-
-    model: ScriptedModel
-    patches: Path
-    clock: FakeClock = field(default_factory=FakeClock)
-    mirror: FakeMirror = field(default_factory=lambda: FakeMirror({"AGENTS.md": b"Be brief."}))
-    host: FakeCodeHost | None = None
-
-    def __post_init__(self) -> None:
-        self.store = MemoryTaskStore(self.clock)
-        self.provider = FakeProvider({"a": b"old\n"}, checks_pass_when_a_is_new)
-
-    async def run(self, **spec: Any) -> Task:
-        values: dict[str, Any] = {"checks": (), "budget": Budget(), "images": (), "publish": False}
-        task = await self.store.create(a_spec(**{**values, **spec}))
-        done = await self.worker(self.host).run(task.id)
-        assert done is not None
-        assert self.provider.open_now == 0, "a workspace was left behind"
-        return done
-
-    def worker(self, host: CodeHost | None) -> Worker:
-        return Worker(
-            Parts(
-                store=self.store,
-                model=self.model,
-                sandboxes=self.provider,
-                verifier=FreshVerifier(self.provider),
-                mirror=self.mirror,
-                code_host=host,
-                wording=PlainWording(),
-                clock=self.clock,
-                patches=self.patches,
-                locks=self.patches.with_name("locks"),
-                ask=self.ask,
-            )
-        )
-
-    async def ask(self, question: str) -> str:
-        return "yes"
-
-    async def events(self, task: Task) -> list[RunEvent]:
-        return [entry.event for entry in await self.store.journal(task.id)]
-
-
 @pytest.fixture
 def scene(tmp_path: Path) -> Callable[[Sequence[ScriptItem]], Scene]:
     return lambda script: Scene(model=ScriptedModel(script), patches=tmp_path / "patches")
-
-
-MakeScene = Callable[[Sequence[ScriptItem]], Scene]
 
 
 async def test_a_change_is_checked_published_and_reported(scene: MakeScene) -> None:
@@ -124,7 +47,9 @@ async def test_a_change_is_checked_published_and_reported(scene: MakeScene) -> N
     stage.host = FakeCodeHost(token="t")
     repository = stage.host.add_repository("o/r")
     repository.branches.add("agent/x")
-    task = await stage.store.create(a_spec(checks=("make",), repository=stage.host.ref("o/r")))
+    task = await stage.store.create(
+        a_spec(**FRESH, budget=Budget(), checks=("make",), repository=stage.host.ref("o/r"))
+    )
     repository.branches.add(f"agent/{task.id}")
     done = await stage.worker(stage.host).run(task.id)
     assert done is not None
@@ -164,7 +89,8 @@ async def test_a_step_is_durable_before_the_next_is_asked_for(scene: MakeScene) 
     seen: list[int] = []
 
     def count(request: ModelRequest) -> Reply:
-        seen.append(len(stage.store._journals[request.conversation_id]))
+        events = [entry.event for entry in stage.store._journals[request.conversation_id]]
+        seen.append(len([event for event in events if not isinstance(event, CheckpointMade)]))
         return WRITE if len(seen) < 3 else finish()
 
     stage = scene([count, count, count])
@@ -290,7 +216,7 @@ async def test_a_broken_engine_or_endpoint_fails_the_task(scene: MakeScene) -> N
 
 async def test_cancel_from_elsewhere_ends_the_run_and_keeps_the_work(scene: MakeScene) -> None:
     stage = scene([WRITE, Reply(calls=[("bash", {"command": "forever"})])])
-    task = await stage.store.create(a_spec(checks=(), publish=False, budget=Budget()))
+    task = await stage.store.create(a_spec(**FRESH, checks=(), publish=False, budget=Budget()))
     with anyio.fail_after(10):
         async with anyio.create_task_group() as group:
             group.start_soon(stage.worker(None).run, task.id)
@@ -305,7 +231,7 @@ async def test_cancel_from_elsewhere_ends_the_run_and_keeps_the_work(scene: Make
 
 async def test_a_cancelled_caller_cancels_the_task_and_is_told_so(scene: MakeScene) -> None:
     stage = scene([WRITE, Reply(calls=[("bash", {"command": "forever"})])])
-    task = await stage.store.create(a_spec(checks=(), publish=False, budget=Budget()))
+    task = await stage.store.create(a_spec(**FRESH, checks=(), publish=False, budget=Budget()))
     with anyio.move_on_after(0.3) as scope:
         await stage.worker(None).run(task.id)
     assert scope.cancelled_caught

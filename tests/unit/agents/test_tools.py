@@ -1,17 +1,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pullwright.agents.egress import EgressDecision
 from pullwright.agents.errors import ToolFailed, ToolRejected
 from pullwright.agents.message import ToolCall
-from pullwright.agents.ports.sandbox import Base, ExecResult
+from pullwright.agents.ports.sandbox import Base, ExecResult, ServiceState
 from pullwright.agents.testing.fake_sandbox import FakeProvider, FakeSandbox, output
 from pullwright.agents.tools.base import ToolContext
 from pullwright.agents.tools.registry import coding_tools
+from pullwright.agents.tools.service import describe
 
 pytestmark = pytest.mark.anyio
 
@@ -43,9 +46,9 @@ async def use(
         return outcome.content, sandbox
 
 
-def test_the_tools_are_the_eight_that_are_promised() -> None:
+def test_the_tools_are_the_nine_that_are_promised() -> None:
     names = [spec.name for spec in coding_tools().specs]
-    assert names == ["ask", "bash", "edit", "finish", "plan", "read", "search", "write"]
+    assert names == ["ask", "bash", "edit", "finish", "plan", "read", "search", "service", "write"]
 
 
 def test_schemas_hold_nothing_that_a_servers_grammar_chokes_on() -> None:
@@ -82,6 +85,78 @@ async def test_a_command_that_was_stopped_says_why() -> None:
     stopped = output("some\n", exit_code=None, timed_out=True)
     content, _ = await use("bash", {"command": "sleep", "timeout": 3}, {}, sleep=stopped)
     assert "stopped after 3 s" in content
+
+
+def refused(target: str, rule: str = "not on the allow list") -> EgressDecision:
+    return EgressDecision(allowed=False, kind="connect", target=target, rule=rule)
+
+
+async def test_what_egress_refused_is_said_once_each() -> None:
+    allowed = EgressDecision(allowed=True, kind="pypi", target="requests 2.32.3", rule="packages are allowed")
+    egress = (refused("example.com:443"), allowed, refused("example.com:443"), refused("example.com:80", "443 only"))
+    content, _ = await use("bash", {"command": "make"}, {}, make=replace(output("out\n"), egress=egress))
+    assert content.splitlines() == [
+        "out",
+        "[exit code 0]",
+        "[blocked by the egress policy: example.com:443 (not on the allow list); ask the owner if it is needed]",
+        "[blocked by the egress policy: example.com:80 (443 only); ask the owner if it is needed]",
+    ]
+
+
+async def test_many_refusals_are_counted() -> None:
+    egress = tuple(refused(f"host-{number}:443") for number in range(17))
+    content, _ = await use("bash", {"command": "make"}, {}, make=replace(output(""), egress=egress))
+    assert len(content.splitlines()) == 12
+    assert content.endswith("[blocked by the egress policy: 7 more]")
+
+
+async def use_service(calls: list[dict[str, Any]], **results: ExecResult) -> tuple[list[str], FakeSandbox]:
+    """Call ``service`` several times on one sandbox and return what the model gets."""
+
+    async def shell(command: str, sandbox: FakeSandbox) -> ExecResult:
+        return results[command]
+
+    box = coding_tools()
+    said: list[str] = []
+    async with FakeProvider({}, shell).open(BASE, task_id="t") as workspace, workspace.open_sandbox() as sandbox:
+        assert isinstance(sandbox, FakeSandbox)
+        for arguments in calls:
+            tool, parsed = box.parse(ToolCall(id="x", name="service", arguments=json.dumps(arguments)))
+            said.append((await tool.run(parsed, ToolContext(sandbox=sandbox, step=1, ask=nobody))).content)
+        return said, sandbox
+
+
+async def test_a_service_is_started_looked_at_and_stopped() -> None:
+    calls: list[dict[str, Any]] = [
+        {"action": "start", "name": "web", "command": "serve"},
+        {"action": "log", "name": "web"},
+        {"action": "stop", "name": "web"},
+    ]
+    said, sandbox = await use_service(calls, serve=output("listening on 8000\n"))
+    assert "'web' is started" in said[0]
+    assert said[1] == "listening on 8000\n[service 'web' is running]"
+    assert said[2] == "listening on 8000\n[service 'web' was ended by a signal]"
+    assert sandbox.commands == ["serve"]
+    assert not sandbox.services
+
+
+async def test_a_service_that_ended_says_how() -> None:
+    state = ServiceState(name="web", running=False, exit_code=3)
+    assert describe(state) == "[service 'web' ended with exit code 3]"
+
+
+@pytest.mark.parametrize("arguments", [{"action": "log", "name": "x"}, {"action": "stop", "name": "x"}])
+async def test_a_service_that_is_not_there_is_a_failure(arguments: dict[str, Any]) -> None:
+    with pytest.raises(ToolFailed, match="no service 'x'"):
+        await use_service([arguments])
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"action": "start", "name": "x"}, {"action": "stop", "name": "x", "command": "y"}]
+)
+async def test_a_command_goes_with_start_and_with_nothing_else(arguments: dict[str, Any]) -> None:
+    with pytest.raises(ToolRejected, match="command"):
+        await use_service([arguments])
 
 
 async def test_read_numbers_lines_and_says_what_is_left() -> None:

@@ -29,7 +29,7 @@ def test_a_wrong_call_or_setting_exits_with_2_and_no_traceback(arguments: list[s
     assert done.stdout == "" or arguments == ["run"]
 
 
-@pytest.mark.parametrize("command", ["show", "watch", "diff", "cancel"])
+@pytest.mark.parametrize("command", ["show", "watch", "diff", "cancel", "checkpoints"])
 def test_an_unknown_task_is_one_line(command: str, tmp_path: Path) -> None:
     done = agent(command, "01nope", cwd=tmp_path)
     assert done.returncode == 1

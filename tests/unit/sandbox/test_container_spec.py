@@ -1,6 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pullwright.sandbox.container_spec import ContainerLimits, ContainerSpec, Mount, labels, overlay_options
+from pullwright.sandbox.seccomp import profile_json
+
+PLAIN = ContainerSpec(image="x", kind="agent", mounts=(), labels=labels(instance="i", kind="agent", task="t"))
 
 
 def host_config(**limits: float) -> dict[str, object]:
@@ -20,7 +25,13 @@ def test_every_flag_that_holds_the_agent_is_set() -> None:
     config = host_config(memory_mib=100, cpus=1.5, pids=7)
     assert config["NetworkMode"] == "none"
     assert config["CapDrop"] == ["ALL"]
-    assert config["SecurityOpt"] == ["no-new-privileges"]
+    assert config["SecurityOpt"] == ["no-new-privileges", f"seccomp={profile_json()}"]
+    assert (config["CapAdd"], config["Devices"], config["PublishAllPorts"], config["AutoRemove"]) == (
+        [],
+        [],
+        False,
+        False,
+    )
     assert (config["Privileged"], config["ReadonlyRootfs"], config["Init"]) == (False, True, True)
     assert (config["IpcMode"], config["LogConfig"]) == ("private", {"Type": "none"})
     assert config["Memory"] == config["MemorySwap"] == 100 << 20
@@ -29,7 +40,7 @@ def test_every_flag_that_holds_the_agent_is_set() -> None:
 
 def test_nothing_is_shared_with_the_host() -> None:
     config = host_config()
-    assert not {"Binds", "Devices", "CapAdd", "VolumesFrom", "PidMode", "UsernsMode", "ExtraHosts"} & set(config)
+    assert not {"Binds", "VolumesFrom", "PidMode", "UsernsMode", "ExtraHosts", "MaskedPaths", "Runtime"} & set(config)
     assert config["Mounts"] == [
         {"Type": "volume", "Source": "v", "Target": "/workspace", "ReadOnly": False},
         {"Type": "volume", "Source": "b", "Target": "/pristine", "ReadOnly": True},
@@ -42,6 +53,26 @@ def test_the_container_says_whose_it_is_and_nothing_of_the_host() -> None:
     assert (config["User"], config["Hostname"], config["Entrypoint"]) == ("10001:10001", "sandbox", [])
     assert "Env" not in config
     assert {"pullwright.instance", "pullwright.task", "pullwright.kind", "pullwright.created"} <= set(spec.labels)
+
+
+def test_root_for_set_up_keeps_every_wall_but_its_own() -> None:
+    config, own = replace(PLAIN, root=True).config(), PLAIN.config()
+    host, own_host = config["HostConfig"], own["HostConfig"]
+    assert isinstance(host, dict)
+    assert isinstance(own_host, dict)
+    changed = {name for name in host if host[name] != own_host[name]}
+    assert changed == {"CapAdd", "ReadonlyRootfs", "Tmpfs"}
+    assert host["CapAdd"] == ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID"]
+    assert list(host["Tmpfs"]) == ["/tmp"]
+    assert {name for name in config if config[name] != own[name]} == {"User", "HostConfig"}
+
+
+def test_a_runtime_and_a_first_process_of_ones_own() -> None:
+    config = replace(PLAIN, runtime="runsc", command=("sh", "-c", "wait"), init=False, auto_remove=True).config()
+    host = config["HostConfig"]
+    assert isinstance(host, dict)
+    assert (host["Runtime"], host["Init"], host["AutoRemove"]) == ("runsc", False, True)
+    assert config["Cmd"] == ["sh", "-c", "wait"]
 
 
 def test_paths_that_would_change_the_meaning_of_the_options_are_not_used() -> None:

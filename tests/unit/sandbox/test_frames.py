@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pullwright.agents.errors import ProtocolViolation
-from pullwright.sandbox import runner
+from pullwright.sandbox import frames as protocol
 from pullwright.sandbox.frames import MAX_PAYLOAD, Frame, FrameDecoder, FrameType, encode, encode_meta
+from pullwright.sandbox.runner import channels, wire
 
 FRAMES = st.lists(
     st.builds(Frame, st.sampled_from(FrameType), st.integers(0, 2**32 - 1), st.binary(max_size=300)), max_size=12
@@ -61,8 +62,9 @@ def test_the_longest_frame_passes() -> None:
 
 
 def test_the_runner_speaks_the_same_protocol() -> None:
-    assert {kind.name: kind.value for kind in FrameType} == {
-        kind.name: getattr(runner, kind.name) for kind in FrameType
-    }
-    assert runner.MAX_PAYLOAD == MAX_PAYLOAD
-    assert runner._meta(runner.DONE, 3, {"a": 1}).startswith(encode_meta(FrameType.DONE, 3, a=1)[:5])
+    assert {kind.name: kind.value for kind in FrameType} == {kind.name: getattr(wire, kind.name) for kind in FrameType}
+    assert wire.MAX_PAYLOAD == MAX_PAYLOAD
+    assert wire.meta(wire.DONE, 3, {"a": 1}).startswith(encode_meta(FrameType.DONE, 3, a=1)[:5])
+    assert channels.MOST_CHANNELS == protocol.MOST_CHANNELS
+    assert (channels.WINDOW, channels.PIECE) == (protocol.CHANNEL_WINDOW, protocol.CHANNEL_PIECE)
+    assert channels.RESET == protocol.CHANNEL_RESET

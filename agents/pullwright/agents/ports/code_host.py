@@ -7,6 +7,7 @@ from typing import Protocol
 
 from pullwright.agents.budget import Usage
 from pullwright.agents.change import Change, Evidence, PullRequest, RepositoryRef
+from pullwright.agents.egress import EgressDecision
 from pullwright.agents.message import Image
 from pullwright.agents.ports.mirror import Credential
 
@@ -48,6 +49,10 @@ class ChangeReport:
     model: str = ""
     steps: int = 0
     usage: Usage = Usage()
+    egress: tuple[EgressDecision, ...] = ()
+    """What wanted to leave the sandboxes of the run."""
+    notices: tuple[str, ...] = ()
+    """What a reviewer should look at twice, one line each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,8 +57,23 @@ class Mirror(Protocol):
         """Return the first ``limit`` bytes of a regular file of the base commit, or None if there is none."""
         ...
 
-    async def commit(self, repository: RepositoryRef, base: Base, patch: bytes, meta: CommitMeta) -> Change:
+    async def commit(
+        self,
+        repository: RepositoryRef,
+        base: Base,
+        patch: bytes,
+        meta: CommitMeta,
+        *,
+        allow_paths: tuple[str, ...] = (),
+    ) -> Change:
         """Commit a patch on the base without a work tree and point ``refs/heads/<branch>`` at it.
+
+        Args:
+            repository: Where the base is from.
+            base: What the patch was made on.
+            patch: A binary git patch.
+            meta: Everything of the commit but its tree.
+            allow_paths: Patterns as in ``.gitignore`` of protected paths that the owner lets changes touch.
 
         Raises:
             ChangeRefused: The patch does not apply, or policy forbids what it holds.

@@ -172,6 +172,16 @@ class Workspace(Protocol):
         """The commit that the files started from."""
         ...
 
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """One line each about what the environment asked for and did not get, for people."""
+        ...
+
+    @property
+    def setup_egress(self) -> tuple[EgressDecision, ...]:
+        """What the environment's set-up reached; empty when an earlier one was reused."""
+        ...
+
     def open_sandbox(self) -> AbstractAsyncContextManager[Sandbox]:
         """Start a container on the files; at the end of the block all of its processes are gone.
 
@@ -200,6 +210,18 @@ class Workspace(Protocol):
         Raises:
             ChangeRefused: It does not apply.
             SandboxUnavailable: The engine did not start the container.
+        """
+        ...
+
+
+class EnvironmentSource(Protocol):
+    """Says what a repository asks its sandbox to be."""
+
+    async def read(self, base: Base) -> Environment:
+        """Read the environment of a base commit; nothing that an agent or a fork wrote is looked at.
+
+        Raises:
+            ConfigError: The repository's file can not be understood; names the file and the key.
         """
         ...
 

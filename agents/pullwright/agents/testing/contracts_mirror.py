@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from pullwright.agents.change import RepositoryRef
-from pullwright.agents.errors import EmptyChange
-from pullwright.agents.ports.mirror import CommitMeta, Mirror
+from pullwright.agents.errors import ChangeRefused, EmptyChange, NotFound, PatchTooLarge
+from pullwright.agents.ports.mirror import Checkpoint, CommitMeta, Mirror
+from pullwright.agents.ports.sandbox import Base
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,10 +22,13 @@ class MirrorScene:
     repository: RepositoryRef
     patch: bytes
     """A change to one file of the repository, in the form that this mirror reads."""
+    more: bytes
+    """A change to the same file and to another one, made on top of ``patch``."""
     checkout: Path
     """A person's own checkout of the repository."""
 
 
+LIMIT = 1 << 20
 META = CommitMeta(branch="agent/change-1", title="Change it", body="Because.")
 
 
@@ -74,3 +78,70 @@ class MirrorContract:
         base = await scene.mirror.sync(scene.repository, "", None)
         change = await scene.mirror.commit(scene.repository, base, scene.patch, META)
         await scene.mirror.deliver(change, scene.checkout)
+
+    async def test_checkpoints_are_counted_and_follow_one_another(self, scene: MirrorScene) -> None:
+        base, first, second = await self.two(scene)
+        assert await scene.mirror.checkpoints(base, task_id="t") == (first, second)
+        assert await scene.mirror.checkpoints(base, task_id="other") == ()
+        assert len({first.sha, second.sha, base.sha}) == len({first.tree, second.tree}) + 1 == 3
+
+    async def test_files_are_restored_from_a_checkpoint(self, scene: MirrorScene) -> None:
+        base, first, second = await self.two(scene)
+        for made in (first, second):
+            patch = await scene.mirror.difference(base, base.sha, made.sha, limit=LIMIT)
+            again = await scene.mirror.checkpoint(base, patch, task_id="again", number=1, parent=None)
+            assert again.tree == made.tree
+
+    async def test_the_difference_leads_from_any_checkpoint_to_any_other(self, scene: MirrorScene) -> None:
+        base, first, second = await self.two(scene)
+        for old, new in ((first, second), (second, first)):
+            patch = await scene.mirror.difference(base, old.sha, new.sha, limit=LIMIT)
+            assert (await scene.mirror.checkpoint(base, patch, task_id="x", number=1, parent=old)).tree == new.tree
+            assert await scene.mirror.difference(base, old.sha, old.sha, limit=LIMIT) == b""
+
+    async def test_another_task_may_go_on_from_a_checkpoint(self, scene: MirrorScene) -> None:
+        base, first, second = await self.two(scene)
+        same = await scene.mirror.checkpoint(base, b"", task_id="fork", number=1, parent=first)
+        assert same.tree == first.tree
+        await scene.mirror.forget(base, task_id="t")
+        gone_on = await scene.mirror.checkpoint(base, scene.more, task_id="fork", number=2, parent=same)
+        assert gone_on.tree == second.tree
+        assert await scene.mirror.checkpoints(base, task_id="fork") == (same, gone_on)
+
+    async def test_a_number_that_is_used_again_names_the_new_checkpoint(self, scene: MirrorScene) -> None:
+        base, first, second = await self.two(scene)
+        again = await scene.mirror.checkpoint(base, b"", task_id="t", number=2, parent=first)
+        assert await scene.mirror.checkpoints(base, task_id="t") == (first, again)
+        assert again.tree == first.tree != second.tree
+
+    async def test_forgotten_checkpoints_are_gone_and_may_be_forgotten_again(self, scene: MirrorScene) -> None:
+        base, _, _ = await self.two(scene)
+        await scene.mirror.checkpoint(base, scene.patch, task_id="tt", number=1, parent=None)
+        for _ in range(2):
+            await scene.mirror.forget(base, task_id="t")
+            assert await scene.mirror.checkpoints(base, task_id="t") == ()
+        assert len(await scene.mirror.checkpoints(base, task_id="tt")) == 1
+
+    async def test_a_patch_that_does_not_apply_makes_no_checkpoint(self, scene: MirrorScene) -> None:
+        base, _, second = await self.two(scene)
+        for patch, parent in ((b"nonsense", None), (scene.more, None), (scene.patch, second)):
+            with pytest.raises(ChangeRefused):
+                await scene.mirror.checkpoint(base, patch, task_id="bad", number=1, parent=parent)
+        assert await scene.mirror.checkpoints(base, task_id="bad") == ()
+        after = await scene.mirror.checkpoint(base, b"", task_id="t", number=3, parent=second)
+        assert after.tree == second.tree
+
+    async def test_a_difference_that_can_not_be_told(self, scene: MirrorScene) -> None:
+        base, first, _ = await self.two(scene)
+        for unknown in ("1" * 40, "HEAD", "--output=x"):
+            with pytest.raises(NotFound):
+                await scene.mirror.difference(base, base.sha, unknown, limit=LIMIT)
+        with pytest.raises(PatchTooLarge):
+            await scene.mirror.difference(base, base.sha, first.sha, limit=10)
+
+    async def two(self, scene: MirrorScene) -> tuple[Base, Checkpoint, Checkpoint]:
+        """Return the base and two checkpoints of the task ``t`` on it."""
+        base = await scene.mirror.sync(scene.repository, "", None)
+        first = await scene.mirror.checkpoint(base, scene.patch, task_id="t", number=1, parent=None)
+        second = await scene.mirror.checkpoint(base, scene.more, task_id="t", number=2, parent=first)
+        return base, first, second

@@ -1,7 +1,8 @@
 """What every sandbox provider must do, as test classes: subclass them and give the two fixtures.
 
 ``provider`` is the ``SandboxProvider`` under test, ``base`` a commit that holds exactly ``CONTRACT_FILES``. A provider
-without real processes passes ``FilesContract`` and ``ChangeContract``; one with a shell passes ``ProcessContract`` too.
+without real processes passes ``FilesContract``, ``ChangeContract``, ``DeltaContract`` and ``ServiceContract``; one with
+a shell passes ``ProcessContract`` and ``ServiceProcessContract`` too.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from time import monotonic
 import anyio
 import pytest
 
-from pullwright.agents.errors import ChangeRefused, EmptyChange, PatchTooLarge, SandboxError
-from pullwright.agents.ports.sandbox import Base, SandboxProvider
+from pullwright.agents.errors import ChangeRefused, EmptyChange, PatchTooLarge, SandboxError, ServiceError
+from pullwright.agents.ports.sandbox import Base, Sandbox, SandboxProvider, ServiceState
 
 CONTRACT_FILES: dict[str, bytes] = {
     "README.md": b"# Contract\n\nThe files of the contract's base.\n",
@@ -196,3 +197,148 @@ class ProcessContract:
             async with workspace.open_sandbox() as sandbox:
                 result = await sandbox.exec("ls -A; readlink link; test -x src/app.py && echo executable", timeout=20)
         assert result.stdout.text.split() == [".git", ".gitignore", "README.md", "link", "src", "src", "executable"]
+
+
+@pytest.mark.anyio
+class DeltaContract:
+    """What changed since the last time, for checkpoints."""
+
+    async def test_deltas_in_order_make_the_same_files(self, provider: SandboxProvider, base: Base) -> None:
+        deltas: list[bytes | None] = []
+        async with provider.open(base, task_id="contract-1") as workspace, workspace.open_sandbox() as sandbox:
+            assert await sandbox.delta(whole=False, limit=LIMIT) is None
+            for written in (b"1\n", b"2\n", b"2\n", bytes(range(256))):
+                await sandbox.write_file("new/file", written)
+                await sandbox.write_file("src/app.py", written)
+                deltas.append(await sandbox.delta(whole=False, limit=LIMIT))
+            whole = await sandbox.delta(whole=True, limit=LIMIT)
+            assert await sandbox.delta(whole=False, limit=LIMIT) is None
+        assert deltas[2] is None
+        assert whole is not None
+        for patches in ([delta for delta in deltas if delta is not None], [whole]):
+            async with provider.open(base, task_id="contract-2") as workspace:
+                for patch in patches:
+                    await workspace.apply(patch)
+                async with workspace.open_sandbox() as sandbox:
+                    assert await sandbox.read_file("new/file") == bytes(range(256))
+                    assert await sandbox.read_file("src/app.py") == bytes(range(256))
+                    assert await sandbox.read_file("README.md") == CONTRACT_FILES["README.md"]
+
+    async def test_what_goes_back_to_the_base_is_nothing_as_a_whole(
+        self, provider: SandboxProvider, base: Base
+    ) -> None:
+        async with provider.open(base, task_id="contract") as workspace, workspace.open_sandbox() as sandbox:
+            await sandbox.write_file("README.md", b"changed\n")
+            assert await sandbox.delta(whole=False, limit=LIMIT) is not None
+            await sandbox.write_file("README.md", CONTRACT_FILES["README.md"])
+            assert await sandbox.delta(whole=False, limit=LIMIT) is not None
+            assert await sandbox.delta(whole=True, limit=LIMIT) is None
+
+    async def test_a_delta_over_the_limit_is_refused_and_not_lost(self, provider: SandboxProvider, base: Base) -> None:
+        async with provider.open(base, task_id="contract-1") as workspace, workspace.open_sandbox() as sandbox:
+            await sandbox.write_file("big.txt", b"line\n" * 4000)
+            with pytest.raises(PatchTooLarge):
+                await sandbox.delta(whole=False, limit=1000)
+            patch = await sandbox.delta(whole=False, limit=LIMIT)
+        assert patch is not None
+        async with provider.open(base, task_id="contract-2") as workspace:
+            await workspace.apply(patch)
+            async with workspace.open_sandbox() as sandbox:
+                assert await sandbox.read_file("big.txt") == b"line\n" * 4000
+
+
+@pytest.mark.anyio
+class ServiceContract:
+    """Services, as far as they can be had without processes."""
+
+    async def test_a_service_runs_until_it_is_stopped(self, provider: SandboxProvider, base: Base) -> None:
+        async with provider.open(base, task_id="contract") as workspace, workspace.open_sandbox() as sandbox:
+            await sandbox.start_service("web-1.0_a", "sleep 3600")
+            assert (await sandbox.read_service("web-1.0_a")).running
+            with pytest.raises(ServiceError):
+                await sandbox.start_service("web-1.0_a", "sleep 3600")
+            await sandbox.start_service("other", "sleep 3600")
+            state = await sandbox.stop_service("web-1.0_a")
+            assert (state.name, state.running, state.exit_code) == ("web-1.0_a", False, None)
+            with pytest.raises(ServiceError):
+                await sandbox.read_service("web-1.0_a")
+            with pytest.raises(ServiceError):
+                await sandbox.stop_service("web-1.0_a")
+            assert (await sandbox.read_service("other")).running
+            await sandbox.start_service("web-1.0_a", "sleep 3600")
+
+    @pytest.mark.parametrize("name", ["", "-x", ".x", "a b", "a/b", "a\n", "ä", "x" * 65])
+    async def test_a_malformed_name_is_refused(self, provider: SandboxProvider, base: Base, name: str) -> None:
+        async with provider.open(base, task_id="contract") as workspace, workspace.open_sandbox() as sandbox:
+            with pytest.raises(ServiceError):
+                await sandbox.start_service(name, "true")
+
+
+async def ended(sandbox: Sandbox, name: str) -> ServiceState:
+    """Wait until a service has ended."""
+    with anyio.fail_after(20):
+        while (state := await sandbox.read_service(name)).running:
+            continue
+    return state
+
+
+async def logged(sandbox: Sandbox, name: str, text: bytes) -> ServiceState:
+    """Wait until a service has printed something."""
+    with anyio.fail_after(20):
+        while text not in (state := await sandbox.read_service(name)).log.head:
+            continue
+    return state
+
+
+@pytest.mark.anyio
+class ServiceProcessContract:
+    """Services with real processes."""
+
+    async def test_commands_end_around_it(self, provider: SandboxProvider, base: Base) -> None:
+        # A daemon of the second kind has left its parent and its session before the first command ends.
+        script = "echo up; (setsid sh -c '(exec sleep 5.41) & exec true'); echo told >&2; exec sleep 5.41"
+        async with provider.open(base, task_id="contract") as workspace, workspace.open_sandbox() as sandbox:
+            await sandbox.exec("cd src", timeout=20)
+            await sandbox.start_service("web", f"pwd; {script}")
+            state = await logged(sandbox, "web", b"told")
+            assert state.running
+            assert state.log.text.splitlines()[0].endswith("/src")
+            stopped = await sandbox.exec("(setsid sleep 5.42 &); sleep 5.42", timeout=0.3)
+            assert stopped.timed_out
+            found = await sandbox.exec("pgrep -fc '^slee[p] 5.41'; pgrep -f '^slee[p] 5.42'", timeout=20)
+            assert found.stdout.text == "2\n"
+            assert (await sandbox.read_service("web")).running
+            assert (await sandbox.stop_service("web")).exit_code is None
+            assert (await sandbox.exec("pgrep -f '^slee[p] 5.4'", timeout=20)).exit_code == 1
+
+    async def test_one_that_ended_says_how(self, provider: SandboxProvider, base: Base) -> None:
+        async with provider.open(base, task_id="contract") as workspace, workspace.open_sandbox() as sandbox:
+            await sandbox.start_service("short", "seq 1 100000; echo last; exit 3")
+            state = await ended(sandbox, "short")
+            assert state.exit_code == 3
+            assert state.log.head.startswith(b"1\n2\n")
+            assert state.log.tail.endswith(b"100000\nlast\n")
+            small = (await sandbox.read_service("short", limit=100)).log
+            kept = len(small.head) + len(small.tail)
+            assert kept <= 100
+            assert small.dropped + kept == len("".join(f"{number}\n" for number in range(1, 100001))) + 5
+            assert (await sandbox.stop_service("short")).exit_code == 3
+
+    async def test_there_are_at_most_eight(self, provider: SandboxProvider, base: Base) -> None:
+        async with provider.open(base, task_id="contract") as workspace, workspace.open_sandbox() as sandbox:
+            for number in range(8):
+                await sandbox.start_service(f"s{number}", "sleep 3600")
+            with pytest.raises(ServiceError):
+                await sandbox.start_service("s8", "sleep 3600")
+            await sandbox.stop_service("s0")
+            await sandbox.start_service("s8", "sleep 3600")
+
+    async def test_it_ends_with_the_sandbox(self, provider: SandboxProvider, base: Base) -> None:
+        async with provider.open(base, task_id="contract") as workspace:
+            async with workspace.open_sandbox() as sandbox:
+                await sandbox.start_service("web", "(setsid sleep 5.43 &); echo up; sleep 5.43")
+                await logged(sandbox, "web", b"up")
+            async with workspace.open_sandbox() as sandbox:
+                with pytest.raises(ServiceError):
+                    await sandbox.read_service("web")
+                assert (await sandbox.exec("pgrep -f '^slee[p] 5.43'", timeout=20)).exit_code == 1

@@ -15,6 +15,7 @@ from pullwright.agents.events import (
     ChangeCommitted,
     ChangePublished,
     ChangeVerified,
+    CheckpointMade,
     ModelReplied,
     PlanUpdated,
     RunEvent,
@@ -39,6 +40,8 @@ def a_spec(**changes: Any) -> TaskSpec:
         "checks": ("make test",),
         "budget": Budget(max_steps=3, max_seconds=1.5),
         "issue_number": 42,
+        "start": "f" * 40,
+        "start_base": "a" * 40,
     }
     return TaskSpec(**{**values, **changes})
 
@@ -58,6 +61,7 @@ def every_event() -> list[RunEvent]:
         ToolFinished(step=1, result=ToolResult(call_id=call.id, name="bash", content="ok"), seconds=0.125),
         UserSaid(step=1, content="go on"),
         PlanUpdated(step=1, items=(("look", "done"), ("fix", "todo"))),
+        CheckpointMade(step=1, number=1, sha="d" * 40, tree="e" * 40),
         ChangeCommitted(
             branch="b", head_sha="c" * 40, title="t", summary="s", files=(FileStat(path="f", added=1, removed=None),)
         ),

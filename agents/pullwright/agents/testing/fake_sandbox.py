@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from posixpath import join, normpath
 
-from pullwright.agents.errors import ChangeRefused, EmptyChange, PatchTooLarge, SandboxError
-from pullwright.agents.ports.sandbox import OUTPUT_LIMIT, Base, ExecResult, Output, Sandbox, Workspace
+from pullwright.agents.egress import EgressDecision
+from pullwright.agents.environment import PLAIN, Environment
+from pullwright.agents.errors import ChangeRefused, EmptyChange, PatchTooLarge, SandboxError, ServiceError
+from pullwright.agents.ports.sandbox import OUTPUT_LIMIT, Base, ExecResult, Output, Sandbox, ServiceState, Workspace
 
 WORKSPACE = "/workspace"
 
@@ -18,11 +21,15 @@ _MAGIC = b"pullwright fake patch\n"
 
 
 class FakeSandbox:
-    """Files in memory, commands by a handler."""
+    """Files in memory, commands and services by a handler."""
 
-    def __init__(self, files: dict[str, bytes], handler: Handler) -> None:
+    def __init__(self, files: dict[str, bytes], handler: Handler, pristine: Mapping[str, bytes]) -> None:
         self.files = files
         """Content by absolute path; handlers may change it."""
+        self.services: dict[str, ExecResult] = {}
+        """What the handler answered to each service's command line, by the service's name."""
+        self._pristine = dict(pristine)
+        self._last = self._pristine
         self.cwd = WORKSPACE
         self.commands: list[str] = []
         """Every command line so far."""
@@ -57,6 +64,35 @@ class FakeSandbox:
         if any("/".join(parts[:end]) in self.files for end in range(2, len(parts))):
             raise NotADirectoryError(20, "Not a directory", path)
         self.files[place] = content
+
+    async def start_service(self, name: str, command: str, *, cwd: str | None = None) -> None:
+        """Ask the handler; the service counts as running until it is stopped. See the port."""
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name) or name in self.services:
+            raise ServiceError(f"service name {name!r} is malformed, or taken")
+        self.commands.append(command)
+        self.services[name] = await self._handler(command, self)
+
+    async def read_service(self, name: str, *, limit: int = OUTPUT_LIMIT) -> ServiceState:
+        """Return the handler's output as the log; see the port."""
+        log = self._service(name).stdout
+        return ServiceState(name=name, running=True, log=Output(head=log.head[:limit]))
+
+    async def stop_service(self, name: str) -> ServiceState:
+        """Forget it; see the port."""
+        log = self._service(name).stdout
+        del self.services[name]
+        return ServiceState(name=name, running=False, log=log)
+
+    async def delta(self, *, whole: bool, limit: int) -> bytes | None:
+        """Return what changed, in a form that only ``apply`` of a fake reads; see the port."""
+        patch = _patch(self._pristine if whole else self._last, self.files, limit)
+        self._last = dict(self.files)
+        return patch
+
+    def _service(self, name: str) -> ExecResult:
+        if name not in self.services:
+            raise ServiceError(f"there is no service {name!r}: start it first")
+        return self.services[name]
 
     def _is_folder(self, place: str) -> bool:
         return place in (WORKSPACE, "/") or any(name.startswith(f"{place}/") for name in self.files)
@@ -93,6 +129,8 @@ class FakeWorkspace:
         """Every sandbox that was opened."""
         self._handler = handler
         self._open = False
+        self.notices: tuple[str, ...] = ()
+        self.setup_egress: tuple[EgressDecision, ...] = ()
 
     @property
     def base(self) -> Base:
@@ -103,7 +141,7 @@ class FakeWorkspace:
     async def open_sandbox(self) -> AsyncIterator[Sandbox]:
         """Open a sandbox on the files; see the port."""
         self._check_closed()
-        sandbox = FakeSandbox(self.files, self._handler)
+        sandbox = FakeSandbox(self.files, self._handler, self._pristine)
         self.sandboxes.append(sandbox)
         self._open = True
         try:
@@ -114,16 +152,9 @@ class FakeWorkspace:
     async def extract(self, *, limit: int) -> bytes:
         """Return the difference to the base, in a form that only ``apply`` of a fake reads; see the port."""
         self._check_closed()
-        change = {
-            path: [_digest(self._pristine.get(path)), _text(self.files.get(path))]
-            for path in sorted({*self.files, *self._pristine})
-            if path.startswith(f"{WORKSPACE}/") and self.files.get(path) != self._pristine.get(path)
-        }
-        if not change:
+        patch = _patch(self._pristine, self.files, limit)
+        if patch is None:
             raise EmptyChange(f"nothing differs from the base {self._base.sha[:12]!r}")
-        patch = _MAGIC + json.dumps(change).encode()
-        if len(patch) > limit:
-            raise PatchTooLarge(f"change is larger than {limit} bytes: remove generated files")
         return patch
 
     async def apply(self, patch: bytes) -> None:
@@ -168,22 +199,39 @@ class FakeProvider:
         """Every workspace that was made."""
         self.task_ids: list[str] = []
         """The tasks they were made for."""
+        self.environments: list[Environment] = []
+        """The environments they were asked for with; nothing else is done with them."""
         self.open_now = 0
         """How many are in use."""
 
     @asynccontextmanager
-    async def open(self, base: Base, *, task_id: str) -> AsyncIterator[Workspace]:
+    async def open(self, base: Base, *, task_id: str, environment: Environment = PLAIN) -> AsyncIterator[Workspace]:
         """Make a workspace; see the port."""
         if self._failure is not None:
             raise self._failure
         workspace = FakeWorkspace(base, self._files, self._handler)
         self.workspaces.append(workspace)
         self.task_ids.append(task_id)
+        self.environments.append(environment)
         self.open_now += 1
         try:
             yield workspace
         finally:
             self.open_now -= 1
+
+
+def _patch(before: Mapping[str, bytes], after: Mapping[str, bytes], limit: int) -> bytes | None:
+    change = {
+        path: [_digest(before.get(path)), _text(after.get(path))]
+        for path in sorted({*before, *after})
+        if path.startswith(f"{WORKSPACE}/") and before.get(path) != after.get(path)
+    }
+    if not change:
+        return None
+    patch = _MAGIC + json.dumps(change).encode()
+    if len(patch) > limit:
+        raise PatchTooLarge(f"change is larger than {limit} bytes: remove generated files")
+    return patch
 
 
 def _absolute(path: str) -> str:

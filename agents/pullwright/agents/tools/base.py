@@ -11,9 +11,9 @@ from typing import Any, ClassVar, Protocol
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pullwright.agents.errors import ToolRejected
-from pullwright.agents.events import RunEvent
+from pullwright.agents.events import EgressDecided, RunEvent
 from pullwright.agents.message import ToolCall, ToolSpec
-from pullwright.agents.ports.sandbox import Sandbox
+from pullwright.agents.ports.sandbox import ExecResult, Sandbox
 
 
 class Effect(StrEnum):
@@ -52,6 +52,11 @@ class ToolOutcome:
     content: str
     is_error: bool = False
     events: tuple[RunEvent, ...] = ()
+
+
+def egress_events(result: ExecResult, step: int) -> tuple[RunEvent, ...]:
+    """Return the event that tells what a command reached; none when it reached for nothing."""
+    return (EgressDecided(step=step, phase="agent", decisions=result.egress),) if result.egress else ()
 
 
 class Tool(Protocol):

@@ -8,7 +8,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from pullwright.agents.errors import ToolFailed
-from pullwright.agents.tools.base import Arguments, Effect, ToolContext, ToolOutcome
+from pullwright.agents.tools.base import Arguments, Effect, ToolContext, ToolOutcome, egress_events
 
 SECONDS = 60
 MATCHES = 200
@@ -48,9 +48,10 @@ class Search:
         if result.timed_out:
             raise ToolFailed(f"the search took more than {SECONDS} s; give a narrower path")
         lines = result.stdout.text.splitlines()
+        events = egress_events(result, context.step)  # of services that run beside it
         if not lines and result.exit_code == 1:
-            return ToolOutcome(content="nothing matches")
+            return ToolOutcome(content="nothing matches", events=events)
         if not lines:
             raise ToolFailed(result.stderr.text.strip() or f"the search ended with exit code {result.exit_code}")
         more = ["[more matches are left out; narrow the pattern or the path]"] if len(lines) > MATCHES else []
-        return ToolOutcome(content="\n".join([*lines[:MATCHES], *more]))
+        return ToolOutcome(content="\n".join([*lines[:MATCHES], *more]), events=events)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from string import Template
 
+from pullwright.agents.egress import EgressMode, EgressPolicy
+from pullwright.agents.environment import PLAIN, Environment
 from pullwright.agents.ports.sandbox import Base
 from pullwright.agents.prompts import prompt
 from pullwright.agents.task import TaskSpec
@@ -13,9 +15,28 @@ AGENTS_BYTES = 24_576
 """Most bytes of AGENTS.md that are put in the prompt; the agent can read the rest in the workspace."""
 
 
-def brief(spec: TaskSpec, base: Base, agents_file: bytes | None) -> tuple[str, str]:
-    """Return the system prompt and the first user message."""
-    sections = [*_agents_section(agents_file), *_checks_section(spec.checks)]
+_EGRESS = {
+    EgressMode.NONE: "Nothing: there is no network.",
+    EgressMode.PACKAGES: "pip, uv and npm can install packages from their registries. There is no other network.",
+    EgressMode.ALLOWLIST: "pip, uv and npm can install packages; HTTPS works to these hosts only: {hosts}.",
+    EgressMode.OPEN: "pip, uv and npm can install packages; HTTPS works to any public host.",
+}
+
+
+def brief(spec: TaskSpec, base: Base, agents_file: bytes | None, environment: Environment = PLAIN) -> tuple[str, str]:
+    """Return the system prompt and the first user message.
+
+    Args:
+        spec: The task.
+        base: Where it starts.
+        agents_file: The start of the base's AGENTS.md, if it has one.
+        environment: What the sandbox is; its checks are those that the change must pass.
+    """
+    sections = [
+        *_agents_section(agents_file),
+        *_checks_section(environment.checks or spec.checks),
+        _egress_section(environment.egress),
+    ]
     if spec.context:
         sections.append(spec.context)
     user = Template(prompt("task")).substitute(
@@ -36,6 +57,11 @@ def _agents_section(content: bytes | None) -> list[str]:
         "" if len(content) <= AGENTS_BYTES else f"\n[cut after {AGENTS_BYTES} bytes; read {AGENTS_FILE} for the rest]"
     )
     return [f"<{AGENTS_FILE}>\n{text}{note}\n</{AGENTS_FILE}>"]
+
+
+def _egress_section(policy: EgressPolicy) -> str:
+    text = _EGRESS[policy.mode].format(hosts=", ".join(policy.hosts) or "none")
+    return f"What the sandbox can reach: {text}"
 
 
 def _checks_section(checks: tuple[str, ...]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -12,25 +13,40 @@ import anyio
 from anyio import move_on_after, to_thread
 
 from pullwright.agents.change import Change, CheckResult, Evidence
-from pullwright.agents.errors import ChangeRefused, EmptyChange, PullwrightError, TimeLimit
-from pullwright.agents.events import ChangeCommitted, ChangePublished, ChangeVerified, RunStarted
+from pullwright.agents.environment import PLAIN
+from pullwright.agents.errors import (
+    ChangeRefused,
+    EmptyChange,
+    PullwrightError,
+    SandboxGone,
+    SandboxUnavailable,
+    TimeLimit,
+)
+from pullwright.agents.events import ChangeCommitted, ChangePublished, ChangeVerified, EgressDecided, RunStarted
 from pullwright.agents.loop import AgentLoop, FinishRequest
 from pullwright.agents.ports.clock import Clock
 from pullwright.agents.ports.code_host import ChangeReport, CodeHost, Wording
 from pullwright.agents.ports.mirror import CommitMeta, Mirror
 from pullwright.agents.ports.model import DeltaListener, Model, ReasoningEffort
-from pullwright.agents.ports.sandbox import Base, SandboxProvider, Verifier, Workspace
+from pullwright.agents.ports.sandbox import Base, EnvironmentSource, Sandbox, SandboxProvider, Verifier, Workspace
 from pullwright.agents.ports.store import TaskStore
 from pullwright.agents.recorder import RunRecorder
 from pullwright.agents.task import Task, TaskStatus
 from pullwright.agents.tools.registry import coding_tools
 from pullwright.agents.worker.briefing import AGENTS_BYTES, AGENTS_FILE, brief
+from pullwright.agents.worker.keeper import Keeper
 
 PATCH_BYTES: Final = 16 << 20
 """Largest patch that is taken out of a workspace."""
 
 HAND_INS: Final = 3
 """How often a run may hand in work before failing checks end it."""
+
+SANDBOX_LOSSES: Final = 3
+"""How many sandboxes a run may lose before it fails."""
+
+REOPEN_SECONDS: Final = (1.0, 2.0, 4.0, 8.0, 16.0)
+"""How long is waited before each further try to open a sandbox after one was lost: an engine may be restarting."""
 
 GRACE_SECONDS: Final = 60.0
 """How long a canceled or failed run may take to keep its work."""
@@ -53,6 +69,7 @@ class Parts:
     model: Model
     sandboxes: SandboxProvider
     verifier: Verifier
+    environments: EnvironmentSource
     mirror: Mirror
     code_host: CodeHost | None
     wording: Wording
@@ -83,6 +100,9 @@ class Pipeline:
         self._recorder = recorder
         self._spec = recorder.task.spec
         self._patch_path = ""
+        self._environment = PLAIN
+        self._notices: tuple[str, ...] = ()
+        self._losses = 0
 
     async def run(self) -> Task:
         """Take the task to its end and return it as it then stands.
@@ -105,6 +125,11 @@ class Pipeline:
             return self._recorder.task
         return await self._finish(TaskStatus.SUCCEEDED, reason)
 
+    @property
+    def _checks(self) -> tuple[str, ...]:
+        """The commands that the owner chose, for this task or for the repository."""
+        return self._spec.checks or self._environment.checks
+
     async def _finish(self, status: TaskStatus, reason: str) -> Task:
         return await self._recorder.finish(status, reason, patch_path=self._patch_path)
 
@@ -120,8 +145,9 @@ class Pipeline:
 
     async def _steps(self) -> str:
         base = await self._prepare()
-        async with self._parts.sandboxes.open(base, task_id=self._recorder.task.id) as workspace:
-            await self._start(base)
+        task_id = self._recorder.task.id
+        async with self._parts.sandboxes.open(base, task_id=task_id, environment=self._environment) as workspace:
+            await self._start(base, workspace)
             try:
                 hand_in = await self._work(workspace)
             except BaseException:
@@ -135,11 +161,20 @@ class Pipeline:
     async def _prepare(self) -> Base:
         host = self._parts.code_host
         credential = host.credential() if host else None
-        return await self._parts.mirror.sync(self._spec.repository, self._spec.base_ref, credential)
+        base = await self._parts.mirror.sync(self._spec.repository, self._spec.base_ref, credential)
+        self._environment = await self._parts.environments.read(base)
+        return base
 
-    async def _start(self, base: Base) -> None:
-        agents_file = await self._parts.mirror.read_file(base, AGENTS_FILE, limit=AGENTS_BYTES + 1)
-        system, user = await to_thread.run_sync(brief, self._spec, base, agents_file)
+    async def _start(self, base: Base, workspace: Workspace) -> None:
+        mirror, spec = self._parts.mirror, self._spec
+        self._notices = (*self._environment.notices, *workspace.notices)
+        if spec.start:
+            patch = await mirror.difference(base, spec.start_base or base.sha, spec.start, limit=PATCH_BYTES)
+            if patch:
+                await workspace.apply(patch)
+        agents_file = await mirror.read_file(base, AGENTS_FILE, limit=AGENTS_BYTES + 1)
+        described = replace(self._environment, checks=self._checks)
+        system, user = await to_thread.run_sync(brief, spec, base, agents_file, described)
         await self._recorder.record(
             RunStarted(
                 model=self._parts.model.name,
@@ -150,6 +185,9 @@ class Pipeline:
                 user_prompt=user,
             )
         )
+        if workspace.setup_egress:
+            decisions = workspace.setup_egress
+            await self._recorder.record(EgressDecided(step=0, phase="setup", decisions=decisions))
 
     async def _work(self, workspace: Workspace) -> HandIn | None:
         """Let the agent work until its change passes, or nothing needs changing (None).
@@ -157,11 +195,10 @@ class Pipeline:
         Raises:
             ChangeRefused: The change still does not pass after the last hand-in.
         """
-        loop = self._loop()
+        loop = self._loop(workspace)
         unchanged = hand_ins = 0
         while True:
-            async with workspace.open_sandbox() as sandbox:
-                request = await loop.advance(sandbox)
+            request = await self._advance(loop, workspace)
             try:
                 return await self._judge(workspace, request)
             except EmptyChange:
@@ -176,13 +213,34 @@ class Pipeline:
                 answer = str(exc)
             await loop.send_back(request, answer)
 
+    async def _advance(self, loop: AgentLoop, workspace: Workspace) -> FinishRequest:
+        """Let the agent act until it asks to finish; a sandbox that ends is replaced on the same files, a few times."""
+        while True:
+            try:
+                async with AsyncExitStack() as stack:
+                    return await loop.advance(await self._open(stack, workspace))
+            except SandboxGone:
+                self._losses += 1
+                if self._losses > SANDBOX_LOSSES:
+                    raise
+
+    async def _open(self, stack: AsyncExitStack, workspace: Workspace) -> Sandbox:
+        for seconds in REOPEN_SECONDS if self._losses else ():
+            try:
+                return await stack.enter_async_context(workspace.open_sandbox())
+            except SandboxUnavailable:
+                await self._parts.clock.sleep(seconds)
+        return await stack.enter_async_context(workspace.open_sandbox())
+
     async def _doubt(self, base: Base, times: int) -> str:
         """Return what is to be said against handing in no change, or nothing when it is to be believed.
 
         Raises:
             ChangeRefused: The owner's checks fail on the base, and still nothing was changed.
         """
-        results = await self._parts.verifier.check_base(base, self._spec.checks, task_id=self._recorder.task.id)
+        results = await self._parts.verifier.check_base(
+            base, self._checks, task_id=self._recorder.task.id, environment=self._environment
+        )
         failed = [result for result in results if not result.passed]
         if failed and times >= HAND_INS:
             raise ChangeRefused(f"the model changed nothing, although {failed[0].command!r} fails on the base")
@@ -190,8 +248,9 @@ class Pipeline:
             return f"{NOTHING_CHANGED}\n\n{_complaint('On the base, this does not pass', failed)}"
         return NOTHING_CHANGED if times == 1 else ""
 
-    def _loop(self) -> AgentLoop:
+    def _loop(self, workspace: Workspace) -> AgentLoop:
         parts = self._parts
+        keeper = Keeper(mirror=parts.mirror, recorder=self._recorder, base=workspace.base)
         return AgentLoop(
             model=parts.model,
             toolbox=coding_tools(),
@@ -199,6 +258,7 @@ class Pipeline:
             clock=parts.clock,
             effort=parts.effort,
             ask=parts.ask,
+            keep=keeper.keep,
             on_delta=parts.on_delta,
         )
 
@@ -219,7 +279,9 @@ class Pipeline:
             title=message.title,
             body=message.body,
         )
-        change = await self._parts.mirror.commit(self._spec.repository, workspace.base, patch, meta)
+        change = await self._parts.mirror.commit(
+            self._spec.repository, workspace.base, patch, meta, allow_paths=self._environment.allow_paths
+        )
         await self._recorder.record(
             ChangeCommitted(
                 branch=change.branch,
@@ -233,11 +295,16 @@ class Pipeline:
         return HandIn(request=request, change=change, evidence=evidence)
 
     async def _verify(self, base: Base, patch: bytes, request: FinishRequest) -> Evidence:
-        checks, chosen_by = (self._spec.checks, "owner") if self._spec.checks else (request.checks, "agent")
+        checks, chosen_by = (self._checks, "owner") if self._checks else (request.checks, "agent")
         if not checks:
             return Evidence(chosen_by="agent")
         evidence = await self._parts.verifier.verify(
-            base, patch, checks, chosen_by=chosen_by, task_id=self._recorder.task.id
+            base,
+            patch,
+            checks,
+            chosen_by=chosen_by,
+            task_id=self._recorder.task.id,
+            environment=self._environment,
         )
         await self._recorder.record(ChangeVerified(evidence=evidence))
         if not evidence.verified:
@@ -272,6 +339,8 @@ class Pipeline:
             model=self._parts.model.name,
             steps=self._recorder.state.steps,
             usage=self._recorder.state.usage,
+            egress=self._recorder.state.egress,
+            notices=(*hand_in.change.notices, *self._notices),
         )
 
     async def _rescue(self, workspace: Workspace) -> None:

@@ -5,15 +5,24 @@ from __future__ import annotations
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pullwright.agents.errors import PullwrightError
 from pullwright.cli import wiring
 from pullwright.cli.runtime import interruptible, run_async
 from pullwright.cli.settings import Settings, load_settings
 
+if TYPE_CHECKING:
+    from pullwright.sandbox.engine_facts import EngineFacts, Guarantee
+
+MARKS = {"ok": "✔", "warn": "!", "missing": "✘"}
+
+Check = Callable[[Settings], Awaitable[tuple[str, "tuple[Guarantee, ...]"]]]
+"""Returns its own line, and what stands below it."""
+
 
 def doctor_command() -> int:
-    """Run every check; 0 when all of them pass, 1 otherwise."""
+    """Run every check; 0 when nothing is missing, 1 otherwise. What is merely weaker than it could be is no failure."""
     settings = load_settings(Path.cwd())
 
     async def examine() -> int:
@@ -29,36 +38,60 @@ def doctor_command() -> int:
     return run_async(interruptible, examine)
 
 
-async def _report(name: str, check: Callable[[Settings], Awaitable[str]], settings: Settings) -> bool:
+async def _report(name: str, check: Check, settings: Settings) -> bool:
     try:
-        mark, text = "✔", await check(settings)
+        text, below = await check(settings)
+        marks = [guarantee.mark.value for guarantee in below]
+        own = "missing" if "missing" in marks else "ok"
     except PullwrightError as exc:
-        mark, text = "✘", str(exc)
-    sys.stdout.write(f"{mark} {name}: {text}\n")
+        own, text, below = "missing", str(exc), ()
+    lines = [f"  {MARKS[guarantee.mark.value]} {guarantee.name}: {guarantee.text}" for guarantee in below]
+    sys.stdout.write("\n".join([f"{MARKS[own]} {name}: {text}", *lines, ""]))
     sys.stdout.flush()
-    return mark == "✔"
+    return own == "ok"
 
 
-async def _engine(settings: Settings) -> str:
+async def _engine(settings: Settings) -> tuple[str, tuple[Guarantee, ...]]:
+    from pullwright.sandbox.engine_facts import gives
+
     del settings
     async with wiring.open_engine() as engine:
         facts = await engine.facts()
-    security = ", ".join(facts.security) or "none reported"
-    return f"version {facts.version}, {facts.storage_driver}, cgroup v{facts.cgroup_version}, security: {security}"
+    return _description(facts), gives(facts)
 
 
-async def _image(settings: Settings) -> str:
+def _description(facts: EngineFacts) -> str:
+    storage = (
+        f"{facts.storage_driver} on {facts.backing_filesystem}" if facts.backing_filesystem else facts.storage_driver
+    )
+    restarts = "containers outlive its restarts" if facts.live_restore else "its restart ends running containers"
+    return (
+        f"version {facts.version} (API {facts.api_version}), {storage}, cgroup v{facts.cgroup_version or '1'} by"
+        f" {facts.cgroup_driver or 'an unknown driver'}, {facts.system}, kernel {facts.kernel}; {restarts}"
+    )
+
+
+async def _image(settings: Settings) -> tuple[str, tuple[Guarantee, ...]]:
+    from pullwright.sandbox.container_spec import ContainerLimits
+    from pullwright.sandbox.engine_probe import probe_container
+
     async with wiring.open_engine() as engine:
         image = wiring.sandbox_image(settings, engine)
-        return image.tag if await image.exists() else f"{image.tag} is not built yet; it is on first use"
+        if not await image.exists():
+            return f"{image.tag} is not built yet; it is on first use", ()
+        limits = ContainerLimits(memory_mib=settings.sandbox_memory_mb, cpus=settings.sandbox_cpus)
+        found = await probe_container(
+            engine, image.tag, instance=settings.instance, limits=limits, runtime=settings.sandbox_runtime
+        )
+    return f"{image.tag}; what holds in a container of it:", found
 
 
-async def _endpoint(settings: Settings) -> str:
+async def _endpoint(settings: Settings) -> tuple[str, tuple[Guarantee, ...]]:
     wiring.require_endpoint(settings)
-    return await wiring.probe_endpoint(settings)
+    return await wiring.probe_endpoint(settings), ()
 
 
-async def _github(settings: Settings) -> str:
+async def _github(settings: Settings) -> tuple[str, tuple[Guarantee, ...]]:
     if not settings.github_token.get_secret_value():
-        return "no AGENT_GITHUB_TOKEN: runs end with a local branch and a patch file"
-    return f"a token for {settings.github_api_url} is set"
+        return "no AGENT_GITHUB_TOKEN: runs end with a local branch and a patch file", ()
+    return f"a token for {settings.github_api_url} is set", ()

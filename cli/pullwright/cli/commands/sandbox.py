@@ -10,6 +10,7 @@ from pullwright.cli import wiring
 from pullwright.cli.runtime import interruptible, run_async
 from pullwright.cli.settings import Settings, load_settings
 from pullwright.cli.speech import complain
+from pullwright.sandbox.reaper import reap_until_gone
 
 
 def build_command(*, rebuild: bool) -> int:
@@ -19,7 +20,7 @@ def build_command(*, rebuild: bool) -> int:
 
 async def _build(settings: Settings, rebuild: bool) -> int:
     async with wiring.open_engine() as engine:
-        image = wiring.sandbox_image(settings, engine)
+        image = wiring.sandbox_image(engine)
         await (image.rebuild(complain) if rebuild else image.ensure(complain))
     sys.stdout.write(f"{image.tag}\n")
     return 0
@@ -34,3 +35,13 @@ async def _prune(settings: Settings) -> int:
     removed = await wiring.prune(settings)
     sys.stdout.write(f"removed {removed} containers and volumes\n")
     return 0
+
+
+def reap_command(owner: str, engine_url: str) -> int:
+    """Remove what a killed process left on an engine."""
+
+    async def reap() -> int:
+        await reap_until_gone(owner, engine_url)
+        return 0
+
+    return run_async(interruptible, reap)

@@ -15,6 +15,7 @@ from pullwright.agents.errors import TaskError
 from pullwright.agents.ports.store import TaskStore
 from pullwright.agents.task import Task
 from pullwright.cli import wiring
+from pullwright.cli.commands.checkpoints import show_patch
 from pullwright.cli.follow import Follower, exit_code, make_view, shown_live
 from pullwright.cli.render import printable
 from pullwright.cli.runtime import interruptible, run_async
@@ -100,10 +101,7 @@ async def _diff(store: TaskStore, *, task_id: str) -> int:
     task = await store.get(task_id)
     if not task.patch_path:
         raise TaskError(f"task {task.id!r} has no patch; it is {task.status.value}")
-    patch = await to_thread.run_sync(Path(task.patch_path).read_bytes)
-    if sys.stdout.isatty():
-        patch = printable(patch.decode("utf-8", "replace")).encode()
-    sys.stdout.buffer.write(patch)
+    show_patch(await to_thread.run_sync(Path(task.patch_path).read_bytes))
     return 0
 
 

@@ -1,0 +1,110 @@
+"""A pipeline with everything around it in memory, for tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from pullwright.agents.budget import Budget
+from pullwright.agents.environment import PLAIN, Environment
+from pullwright.agents.events import RunEvent
+from pullwright.agents.ports.code_host import ChangeReport, CodeHost, CommitMessage
+from pullwright.agents.ports.sandbox import ExecResult
+from pullwright.agents.queue.memory import MemoryTaskStore
+from pullwright.agents.task import Task
+from pullwright.agents.testing.contracts_store import a_spec
+from pullwright.agents.testing.fake_clock import FakeClock
+from pullwright.agents.testing.fake_code_host import FakeCodeHost
+from pullwright.agents.testing.fake_environments import FakeEnvironments
+from pullwright.agents.testing.fake_mirror import FakeMirror
+from pullwright.agents.testing.fake_sandbox import FakeProvider, FakeSandbox, output
+from pullwright.agents.testing.scripted_model import Reply, ScriptedModel, ScriptItem
+from pullwright.agents.worker.pipeline import Parts
+from pullwright.agents.worker.worker import Worker
+from pullwright.sandbox.verifier import FreshVerifier
+
+WRITE = Reply(calls=[("write", {"path": "a", "content": "new\n"})])
+LOOK = Reply(calls=[("read", {"path": "a"})])
+
+
+def finish(*checks: str) -> Reply:
+    return Reply(calls=[("finish", {"title": "Change a", "summary": "Because.", "checks": list(checks)})])
+
+
+FRESH = {"start": "", "start_base": ""}
+"""Of ``a_spec``: a task that starts from its base."""
+
+
+class PlainWording:
+    """Wording without any of a code host's conventions."""
+
+    def branch(self, *, issue: int | None, title: str, task_id: str) -> str:
+        return f"agent/{task_id}"
+
+    def commit(self, *, issue: int | None, title: str, summary: str) -> CommitMessage:
+        return CommitMessage(title=title, body=summary)
+
+    def pull_request(self, report: ChangeReport) -> str:
+        return f"{report.summary} verified={report.evidence.verified}"
+
+
+async def checks_pass_when_a_is_new(command: str, sandbox: FakeSandbox) -> ExecResult:
+    if "forever" in command:
+        await anyio.sleep_forever()
+    new = sandbox.files.get("/workspace/a") == b"new\n"
+    return output("fine\n") if new else output("a is old\n", exit_code=1)
+
+
+@dataclass(kw_only=True)
+class Scene:
+    """Everything around a pipeline, in memory."""
+
+    model: ScriptedModel
+    patches: Path
+    clock: FakeClock = field(default_factory=FakeClock)
+    mirror: FakeMirror = field(default_factory=lambda: FakeMirror({"AGENTS.md": b"Be brief.", "a": b"old\n"}))
+    environment: Environment = PLAIN
+    host: FakeCodeHost | None = None
+
+    def __post_init__(self) -> None:
+        self.store = MemoryTaskStore(self.clock)
+        self.provider = FakeProvider({"AGENTS.md": b"Be brief.", "a": b"old\n"}, checks_pass_when_a_is_new)
+
+    async def run(self, **spec: Any) -> Task:
+        values: dict[str, Any] = {**FRESH, "checks": (), "budget": Budget(), "images": (), "publish": False}
+        task = await self.store.create(a_spec(**{**values, **spec}))
+        done = await self.worker(self.host).run(task.id)
+        assert done is not None
+        assert self.provider.open_now == 0, "a workspace was left behind"
+        return done
+
+    def worker(self, host: CodeHost | None) -> Worker:
+        return Worker(
+            Parts(
+                store=self.store,
+                model=self.model,
+                sandboxes=self.provider,
+                verifier=FreshVerifier(self.provider),
+                environments=FakeEnvironments(self.environment),
+                mirror=self.mirror,
+                code_host=host,
+                wording=PlainWording(),
+                clock=self.clock,
+                patches=self.patches,
+                locks=self.patches.with_name("locks"),
+                ask=self.ask,
+            )
+        )
+
+    async def ask(self, question: str) -> str:
+        return "yes"
+
+    async def events(self, task: Task) -> list[RunEvent]:
+        return [entry.event for entry in await self.store.journal(task.id)]
+
+
+MakeScene = Callable[[Sequence[ScriptItem]], Scene]
