@@ -264,12 +264,16 @@ def test_the_doctor_says_what_works_and_what_is_missing(tmp_path: Path) -> None:
     with OpenStage(tmp_path, lambda request: called_back(request, probe)) as stage:
         ran = stage.agent("doctor", cwd=tmp_path)
         assert ran.code == 0, ran.out
-        assert [line.split(":")[0] for line in ran.out.splitlines()] == [
+        lines = ran.out.splitlines()
+        assert [line.split(":")[0] for line in lines if not line.startswith(" ")] == [
             "✔ container engine",
             "✔ sandbox image",
             "✔ endpoint",
             "✔ GitHub",
         ]
+        below = [line.split(":")[0] for line in lines if line.startswith("  ")]
+        assert {"  ✔ memory", "  ✔ system calls", "  ✔ seccomp", "  ✔ network"} <= set(below)
+        assert not [line for line in below if line.startswith("  ✘")]
         stage.extra = {"AGENT_ENDPOINT_URL": "http://127.0.0.1:9/v1", "DOCKER_HOST": "unix:///no/docker.sock"}
         ran = stage.agent("doctor", cwd=tmp_path)
         assert ran.code == 1

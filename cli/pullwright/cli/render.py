@@ -15,6 +15,7 @@ from pullwright.agents.events import (
     ChangeCommitted,
     ChangePublished,
     ChangeVerified,
+    EgressDecided,
     JournalEntry,
     ModelReplied,
     PlanUpdated,
@@ -129,14 +130,12 @@ class TerminalView:
                 self._tool_finished(event)
             case PlanUpdated() as event:
                 self._plan(event)
+            case EgressDecided() as event:
+                self._blocked(event)
             case UserSaid() as event:
                 self._line(f"→ {event.content}", "yellow")
-            case ChangeCommitted() as event:
-                self._committed(event)
-            case ChangeVerified() as event:
-                self._verified(event.evidence)
-            case ChangePublished() as event:
-                self._published(event)
+            case ChangeCommitted() | ChangeVerified() | ChangePublished() as event:
+                self._change(event)
             case RunFinished() as event:
                 self._finished(event)
 
@@ -164,6 +163,11 @@ class TerminalView:
         for text, state in event.items:
             self._line(f"  {marks.get(state, '○')} {text}", "green" if state == "done" else "")
 
+    def _blocked(self, event: EgressDecided) -> None:
+        refused = {f"{item.target}: {item.rule}": None for item in event.decisions if not item.allowed}
+        for line in refused:
+            self._line(f"⊘ blocked {line}", "yellow")
+
     def _edit_diff(self, call: ToolCall) -> None:
         if call.name != "edit":
             return
@@ -172,6 +176,15 @@ class TerminalView:
         added = [f"+ {line}" for line in str(arguments.get("new", "")).splitlines()]
         for line in [*removed[:DIFF_LINES], *added[:DIFF_LINES]]:
             self._line(f"    {line}", "red" if line.startswith("-") else "green")
+
+    def _change(self, event: ChangeCommitted | ChangeVerified | ChangePublished) -> None:
+        match event:
+            case ChangeCommitted():
+                self._committed(event)
+            case ChangeVerified():
+                self._verified(event.evidence)
+            case ChangePublished():
+                self._published(event)
 
     def _committed(self, event: ChangeCommitted) -> None:
         self._line(f"● {event.title}", "bold")

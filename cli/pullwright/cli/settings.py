@@ -6,7 +6,6 @@ variables, command line.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import tomllib
 from collections.abc import Mapping
@@ -94,7 +93,7 @@ class Settings(BaseSettings):
     sandbox_disk_mb: int = Field(default=10_240, ge=64)
     """What one sandbox may write."""
     egress: EgressMode = EgressMode.PACKAGES
-    """What sandboxes may reach, for repositories that say nothing: ``none``, ``packages``, ``allowlist`` or ``open``."""
+    """What sandboxes may reach where the repository says nothing: ``none``, ``packages``, ``allowlist`` or ``open``."""
     egress_hosts: tuple[str, ...] = ()
     """Exact host names of the mode ``allowlist``."""
     open_egress: bool = False
@@ -108,11 +107,6 @@ class Settings(BaseSettings):
     def store_url(self) -> str:
         """URL of the store."""
         return self.database_url or f"sqlite:///{self.home.expanduser().resolve() / 'pullwright.db'}"
-
-    @property
-    def instance(self) -> str:
-        """Name of this installation on a container engine; another ``home`` is another installation."""
-        return hashlib.sha256(str(self.home.expanduser().resolve()).encode()).hexdigest()[:12]
 
     @classmethod
     def settings_customise_sources(

@@ -9,6 +9,7 @@ from functools import partial
 from pullwright.agents.environment import PLAIN, Environment
 from pullwright.agents.errors import SandboxUnavailable
 from pullwright.agents.ports.sandbox import Base, Workspace
+from pullwright.sandbox.agent_hands import AgentHands
 from pullwright.sandbox.base_volume import BaseVolume, BaseVolumes, repository_key
 from pullwright.sandbox.container_spec import LABEL_BASE, ContainerLimits
 from pullwright.sandbox.docker_engine import DockerEngine
@@ -67,6 +68,7 @@ class DockerProvider:
         self._open_egress = open_egress
         self._runtime = runtime
         self._progress = progress or (lambda line: None)
+        self._hands = AgentHands(engine)
         self._bases = BaseVolumes(engine, instance=instance, limits=self._limits, runtime=runtime)
         self._volumes = WorkspaceVolumes(engine, overlay=overlay, progress=self._progress)
         self._images = EnvironmentImages(
@@ -114,6 +116,7 @@ class DockerProvider:
                 prepared=prepared,
                 variables=dict(environment.variables),
                 session=partial(self._gateway.session, egress) if self._gateway else None,
+                hands=self._hands,
                 notices=(*notices, *prepared.notices),
             )
 

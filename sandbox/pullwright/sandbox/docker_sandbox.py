@@ -75,6 +75,22 @@ async def created_container(engine: DockerEngine, spec: ContainerSpec, *, task: 
         await remove_container(engine, name)
 
 
+class PythonMissing(SandboxUnavailable):
+    """The image has no Python, so the runner can not run in it."""
+
+
+@asynccontextmanager
+async def started_container(engine: DockerEngine, spec: ContainerSpec, *, task: str = "") -> AsyncIterator[str]:
+    """Run a container for the length of a block.
+
+    Raises:
+        SandboxUnavailable: The engine refused it.
+    """
+    async with created_container(engine, spec, task=task) as name:
+        await engine.call(f"start container {name!r}", lambda client: client.start(name))
+        yield name
+
+
 @asynccontextmanager
 async def open_runner(
     engine: DockerEngine,
@@ -94,13 +110,13 @@ async def open_runner(
         variables: Added to the environment of every command.
 
     Raises:
-        SandboxUnavailable: The container did not start, or has no Python.
+        PythonMissing: The image has no Python.
+        SandboxUnavailable: The container did not start, or its Python is too old.
     """
     ports = session.ports if session else {}
     environment = {**(session.variables if session else {}), **(variables or {})}
     async with AsyncExitStack() as stack:
-        name = await stack.enter_async_context(created_container(engine, spec, task=task))
-        await engine.call(f"start container {name!r}", lambda client: client.start(name))
+        name = await stack.enter_async_context(started_container(engine, spec, task=task))
         stream = await stack.enter_async_context(await engine.exec_stream(name, RUNNER_ARGV, {"HOME": HOME}))
         opening = RunnerClient.open(
             stream, workspace=WORKSPACE, home=HOME, ports=ports, variables=environment, end_all=True
@@ -108,10 +124,12 @@ async def open_runner(
         try:
             runner = await stack.enter_async_context(opening)
         except (SandboxGone, ProtocolViolation) as exc:
-            raise _no_runner(stream, spec) from exc
+            raise await _no_runner(engine, stream, spec) from exc
         yield runner
 
 
-def _no_runner(stream: ExecStream, spec: ContainerSpec) -> SandboxUnavailable:
+async def _no_runner(engine: DockerEngine, stream: ExecStream, spec: ContainerSpec) -> SandboxUnavailable:
+    if await engine.exec_code(stream.exec_id) in (126, 127):  # what an engine says of a program that is not there
+        return PythonMissing(f"image {spec.image!r} could not start the runner: it has no python3")
     hint = f" ({stream.stderr.splitlines()[-1]})" if stream.stderr else ""
     return SandboxUnavailable(f"image {spec.image!r} could not start the runner{hint}: it needs python3 3.8 or newer")

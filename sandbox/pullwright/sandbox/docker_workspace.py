@@ -11,6 +11,7 @@ import anyio
 from pullwright.agents.egress import EgressDecision
 from pullwright.agents.errors import SandboxError
 from pullwright.agents.ports.sandbox import Base, Sandbox
+from pullwright.sandbox.agent_hands import WITHOUT_PYTHON, AgentHands
 from pullwright.sandbox.base_volume import BaseVolume
 from pullwright.sandbox.checkpointer import Checkpointer
 from pullwright.sandbox.container_spec import PRISTINE, SCRATCH, WORKSPACE, Mount
@@ -19,6 +20,7 @@ from pullwright.sandbox.disk_usage import disk_usage
 from pullwright.sandbox.docker_sandbox import open_runner
 from pullwright.sandbox.egress import EgressSession
 from pullwright.sandbox.environments import Prepared
+from pullwright.sandbox.exec_sandbox import ExecSandbox
 from pullwright.sandbox.extractor import apply_patch, exclude_lines, extract_patch
 from pullwright.sandbox.guarded_sandbox import GuardedSandbox
 from pullwright.sandbox.runner_client import RunnerClient
@@ -37,6 +39,7 @@ class DockerWorkspace:
         prepared: The image of the agent's containers, and what set-up added to the files.
         variables: Added to the environment of every command of an agent.
         session: Opens the egress of one sandbox; None when nothing may be reached.
+        hands: Opens the agent's containers.
         notices: What the environment asked for and did not get.
     """
 
@@ -51,6 +54,7 @@ class DockerWorkspace:
         prepared: Prepared,
         variables: Mapping[str, str],
         session: Callable[[], EgressSession] | None,
+        hands: AgentHands,
         notices: tuple[str, ...],
     ) -> None:
         self._containers = containers
@@ -62,6 +66,7 @@ class DockerWorkspace:
         self._paths = prepared.snapshot.paths if prepared.snapshot else ()
         self._variables = variables
         self._session = session
+        self._hands = hands
         self._notices = notices
         self._open = False
         self._fresh = True
@@ -89,23 +94,19 @@ class DockerWorkspace:
         session = self._session() if self._session else None
         async with (
             self._alone(),
-            open_runner(
-                self._containers.engine,
-                spec,
-                task=self._containers.task,
-                session=session,
-                variables=self._variables,
-            ) as runner,
+            self._hands.open(spec, task=self._containers.task, session=session, variables=self._variables) as hands,
         ):
-            await self._exclude_prepared(runner)
+            if isinstance(hands, ExecSandbox):
+                self._notices = tuple(dict.fromkeys((*self._notices, WITHOUT_PYTHON)))
+            await self._exclude_prepared(hands)
             checkpointer = Checkpointer(
-                runner, self._base, workspace=WORKSPACE, pristine=PRISTINE, scratch=SCRATCH, prepared=self._paths
+                hands, self._base, workspace=WORKSPACE, pristine=PRISTINE, scratch=SCRATCH, prepared=self._paths
             )
             yield GuardedSandbox(
-                runner,
+                hands,
                 checkpointer=checkpointer,
                 drain=session.drain if session else tuple,
-                disk=self._disk_guard(runner),
+                disk=self._disk_guard(hands) if isinstance(hands, RunnerClient) else None,
             )
 
     async def extract(self, *, limit: int) -> bytes:
@@ -129,11 +130,11 @@ class DockerWorkspace:
         async with self._alone(), open_runner(self._containers.engine, spec, task=self._containers.task) as runner:
             await apply_patch(runner, self._base, patch, workspace=WORKSPACE, scratch=SCRATCH)
 
-    async def _exclude_prepared(self, runner: RunnerClient) -> None:
+    async def _exclude_prepared(self, hands: RunnerClient | ExecSandbox) -> None:
         """Keep what set-up made out of the agent's own ``git status``, once: from then on the folder is the agent's."""
         if self._fresh and self._paths:
             lines = "".join(f"{line}\n" for line in exclude_lines(self._paths))
-            await runner.write_file(f"{WORKSPACE}/.git/info/exclude", lines.encode())
+            await hands.write_file(f"{WORKSPACE}/.git/info/exclude", lines.encode())
         self._fresh = False
 
     def _disk_guard(self, runner: RunnerClient) -> DiskGuard:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import posixpath
+import signal
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from time import monotonic
@@ -42,10 +43,11 @@ _NUMBERS = {
     scripts.NO_FOLDER: errno.ENOTDIR,
     scripts.DENIED: errno.EACCES,
     scripts.NO_FILE: errno.EINVAL,
+    scripts.SHORT: errno.ENOSPC,
+    128 + signal.SIGXFSZ: errno.EFBIG,
 }
 _COMPLAINTS = {
     "No space left": errno.ENOSPC,
-    "File too large": errno.EFBIG,
     "name too long": errno.ENAMETOOLONG,
     "Read-only": errno.EROFS,
     "Permission denied": errno.EACCES,
@@ -215,10 +217,10 @@ class ExecSandbox:
             code = await self._shell.code_of(ended)
         self._cwd = folder
         # A shell that ended by itself has said its number; one over 128 without a word is a signal.
-        signal = code - 128 if code is not None and 128 < code <= 192 and said != str(code) else None
+        number = code - 128 if code is not None and 128 < code <= 192 and said != str(code) else None
         return ExecResult(
-            exit_code=None if signal else code,
-            signal=signal,
+            exit_code=None if number else code,
+            signal=number,
             timed_out=ended.timed_out,
             stdout=output(ended.transcript.stdout, limit),
             stderr=ended.transcript.stderr(limit),

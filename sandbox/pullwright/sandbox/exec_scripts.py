@@ -25,7 +25,7 @@ UTILITIES: Final = ("cat", "cp", "head", "mkdir", "rm", "tail", "wc")
 NOISE: Final = 4096
 """Bytes that are kept of what a script prints besides what it is there for."""
 
-NO_ENTRY, IS_FOLDER, NO_FOLDER, DENIED, NO_FILE, UNREADABLE = 40, 41, 42, 43, 44, 45
+NO_ENTRY, IS_FOLDER, NO_FOLDER, DENIED, NO_FILE, SHORT = 40, 41, 42, 43, 44, 45
 """Exit codes of the file scripts; the shell's and the utilities' own are other numbers."""
 
 KEEPER: Final = (
@@ -175,7 +175,7 @@ look() {{
     [ ! -d "$1" ] || return {IS_FOLDER}
     [ -f "$1" ] || return {NO_FILE}
     [ -r "$1" ] || return {DENIED}
-    if [ "$2" = 1 ]; then head -c "$3" < "$1"; else tail -c "+$2" < "$1" | head -c "$3"; fi || return {UNREADABLE}
+    if [ "$2" = 1 ]; then head -c "$3" < "$1"; else tail -c "+$2" < "$1" | head -c "$3"; fi
 }}
 look "$2" "$3" "$4"
 trailer $? ''
@@ -198,8 +198,8 @@ put() {{
         mkdir -p -- "${{1%/*}}/" || {{ why_not "${{1%/*}}" write; return; }}
         [ -w "${{1%/*}}/" ] || return {DENIED}
     fi
-    if [ "$2" = 0 ]; then : > "$1"; else head -c "$2" > "$1"; fi || return {UNREADABLE}
-    [ "$(wc -c < "$1")" -eq "$2" ] || return {UNREADABLE}
+    if [ "$2" = 0 ]; then true > "$1"; else head -c "$2" > "$1"; fi || return
+    [ "$(wc -c < "$1")" -eq "$2" ] || return {SHORT}  # busybox's head does not say that a write failed
 }}
 put "$2" "$3"
 trailer $? ''

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from pullwright.agents.ports.sandbox import Base, Sandbox, Workspace
-from pullwright.sandbox.container_spec import ContainerLimits
 from pullwright.sandbox.docker_provider import DockerProvider
+from tests.integration.attacks.inside import FILES, SMALL
 from tests.integration.sandbox.engine import docker_provider
 from tests.integration.sandbox.repositories import make_checkout, mirrored
-
-SMALL = ContainerLimits(memory_mib=512, pids=128, tmp_mib=32, home_mib=16, file_mib=64)
-FILES = {"README.md": b"# Victim\n", "src/app.py": b"print(41)\n", "tool.sh": b"#!/bin/sh\nexit 0\n"}
 
 
 @pytest.fixture(scope="module")

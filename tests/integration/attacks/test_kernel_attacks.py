@@ -32,12 +32,12 @@ async def answers() -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("attempt", kernel_probe.ATTEMPTS)
-def test_kernel_call_is_refused(answers: list[dict[str, Any]], attempt: str) -> None:
-    """Kernel surface that older engines' own profiles leave open (vsock, io_uring, AF_ALG), and every way to be root."""
+async def test_kernel_call_is_refused(answers: list[dict[str, Any]], attempt: str) -> None:
+    """Kernel surface that older engines' own profiles leave open (vsock, io_uring, AF_ALG), and all ways to be root."""
     expected = OTHER_WORDS.get(attempt, "EPERM")
     assert [told["refused"][attempt] for told in answers] == [expected, expected]
 
 
-def test_ordinary_work_still_goes(answers: list[dict[str, Any]]) -> None:
+async def test_ordinary_work_still_goes(answers: list[dict[str, Any]]) -> None:
     """A defence that breaks debuggers and compilers gets switched off by its owner."""
     assert [[name for name, fine in told["allowed"].items() if fine is not True] for told in answers] == [[], []]

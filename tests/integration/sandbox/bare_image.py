@@ -13,7 +13,7 @@ from pathlib import Path
 import anyio
 import docker
 
-from pullwright.sandbox.docker_engine import DockerEngine, ObjectMissing
+from pullwright.sandbox.docker_engine import DockerEngine
 from tests.integration.sandbox.containers import plain_spec
 
 TAG = "4"
@@ -43,7 +43,9 @@ async def bare_image(engine: DockerEngine) -> str:
     """Return an image with dash and coreutils."""
     tag = f"pullwright-test-bare:{TAG}"
     spec = await plain_spec(engine)
-    return await _existing(engine, tag) or await engine.call("make a bare image", lambda c: _pared(c, spec.image, tag))
+    if await _exists(engine, tag):
+        return tag
+    return await engine.call("make a bare image", lambda client: _pared(client, spec.image, tag))
 
 
 async def busybox_image(engine: DockerEngine) -> str | None:
@@ -52,15 +54,13 @@ async def busybox_image(engine: DockerEngine) -> str | None:
     if program is None or (await anyio.run_process(["ldd", program], check=False)).returncode == 0:
         return None
     tag = f"pullwright-test-busybox:{TAG}"
-    return await _existing(engine, tag) or await engine.call("make an image", lambda c: _busybox(c, Path(program), tag))
+    if await _exists(engine, tag):
+        return tag
+    return await engine.call("make an image of busybox", lambda client: _busybox(client, Path(program), tag))
 
 
-async def _existing(engine: DockerEngine, tag: str) -> str | None:
-    try:
-        await engine.call("find an image", lambda client: client.inspect_image(tag))
-    except ObjectMissing:
-        return None
-    return tag
+async def _exists(engine: DockerEngine, tag: str) -> bool:
+    return bool(await engine.call("find an image", lambda client: client.images(tag, quiet=True)))
 
 
 def _pared(client: docker.APIClient, image: str, tag: str) -> str:

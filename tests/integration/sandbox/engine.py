@@ -29,9 +29,10 @@ async def docker_provider(
     dockerfile_builds: bool = False,
     progress: Callable[[str], None] | None = None,
     gateway: EgressGateway | None = None,
+    url: str | None = None,
 ) -> AsyncIterator[DockerProvider]:
     name = instance or f"test-{secrets.token_hex(4)}"
-    async with DockerEngine() as engine:
+    async with DockerEngine(url) as engine:
         try:
             yield DockerProvider(
                 engine,

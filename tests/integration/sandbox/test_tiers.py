@@ -73,8 +73,17 @@ async def test_gvisor_if_the_engine_has_it(engine: DockerEngine) -> None:
 
 
 def test_a_container_that_is_not_what_was_asked_for_is_told() -> None:
-    said = "Uid 0\nCapBnd 00000000a80425fb\nNoNewPrivs 0\nSeccomp 0\ninterface lo\ninterface eth0\nroot writable\npids max\n"
-    found = {guarantee.name: guarantee for guarantee in judge(said, LIMITS)}
+    lines = (
+        "Uid 0",
+        "CapBnd a80425fb",
+        "NoNewPrivs 0",
+        "Seccomp 0",
+        "interface lo",
+        "interface eth0",
+        "root writable",
+        "pids max",
+    )
+    found = {guarantee.name: guarantee for guarantee in judge("\n".join(lines), LIMITS)}
     assert found.pop("memory limit").mark is Mark.WARN
     assert {guarantee.mark for guarantee in found.values()} == {Mark.MISSING}
     assert "'lo eth0'" in found["network"].text

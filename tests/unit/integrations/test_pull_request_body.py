@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from pullwright.agents.budget import Usage
 from pullwright.agents.change import CheckResult, Evidence
+from pullwright.agents.egress import EgressDecision
 from pullwright.agents.ports.code_host import ChangeReport
 from pullwright.integrations.markdown import Kind, segments
 from pullwright.integrations.pull_request_body import BODY_LIMIT, marker, pull_request_body
@@ -105,3 +107,32 @@ def test_a_cut_keeps_the_end(summary: str) -> None:
     assert len(body) <= BODY_LIMIT
     assert "characters were left out." in body
     assert body.endswith(marker(REPORT.task_id))
+
+
+def reached(
+    target: str, *, allowed: bool = True, kind: str = "pypi", rule: str = "packages are allowed"
+) -> EgressDecision:
+    return EgressDecision(allowed=allowed, kind=kind, target=target, rule=rule, received=500_000 if allowed else 0)
+
+
+def test_what_left_the_sandbox_and_what_was_stopped_is_shown() -> None:
+    stopped = reached("evil.example:443", allowed=False, kind="connect", rule="not on the allow list")
+    body = pull_request_body(
+        replace(REPORT, egress=(reached("requests 2.32.3"), reached("idna 3.10"), stopped, stopped))
+    )
+    assert "## Network\n\nLet through (1.0 MB received): pypi `requests 2.32.3`, pypi `idna 3.10`." in body
+    assert "**Blocked:** connect `evil.example:443` (not on the allow list) ×2." in body
+    assert "## Network" not in pull_request_body(REPORT)
+
+
+def test_many_packages_are_counted_and_hostile_names_stay_names() -> None:
+    many = tuple(reached(f"package-{number} 1.0") for number in range(100))
+    assert "and 80 more" in pull_request_body(replace(REPORT, egress=many))
+    hostile = pull_request_body(replace(REPORT, egress=(reached("x`\n# @everyone ![](http://a)"),)))
+    assert "\n# @everyone" not in hostile
+    assert "![](" not in re.sub(r"`[^`]*`", "", hostile)
+
+
+def test_what_a_reviewer_should_look_at_twice_is_listed() -> None:
+    body = pull_request_body(replace(REPORT, notices=("changes lock files: 'package-lock.json'",)))
+    assert "## Look at these twice\n\n- `changes lock files: 'package-lock.json'`" in body

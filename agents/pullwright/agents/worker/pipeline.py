@@ -167,7 +167,6 @@ class Pipeline:
 
     async def _start(self, base: Base, workspace: Workspace) -> None:
         mirror, spec = self._parts.mirror, self._spec
-        self._notices = (*self._environment.notices, *workspace.notices)
         if spec.start:
             patch = await mirror.difference(base, spec.start_base or base.sha, spec.start, limit=PATCH_BYTES)
             if patch:
@@ -270,6 +269,7 @@ class Pipeline:
             ChangeRefused: Policy or a check says no; the text tells the model what to mend.
         """
         task = self._recorder.task
+        self._notices = (*self._environment.notices, *workspace.notices)
         patch = await workspace.extract(limit=PATCH_BYTES)
         await self._save(patch)
         wording, issue = self._parts.wording, self._spec.issue_number

@@ -76,13 +76,13 @@ async def _image(settings: Settings) -> tuple[str, tuple[Guarantee, ...]]:
     from pullwright.sandbox.engine_probe import probe_container
 
     async with wiring.open_engine() as engine:
-        image = wiring.sandbox_image(settings, engine)
+        image = wiring.sandbox_image(engine)
         if not await image.exists():
             return f"{image.tag} is not built yet; it is on first use", ()
         limits = ContainerLimits(memory_mib=settings.sandbox_memory_mb, cpus=settings.sandbox_cpus)
-        found = await probe_container(
-            engine, image.tag, instance=settings.instance, limits=limits, runtime=settings.sandbox_runtime
-        )
+        instance = await wiring.instance_name(settings)
+        runtime = settings.sandbox_runtime
+        found = await probe_container(engine, image.tag, instance=instance, limits=limits, runtime=runtime)
     return f"{image.tag}; what holds in a container of it:", found
 
 

@@ -8,9 +8,11 @@ import signal
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
-from pullwright.sandbox.runner.processes import PR_SET_DUMPABLE, prctl
-
-CWD_FD, SCRIPT_FD = 99, 98
+CWD_FD, SCRIPT_FD = 1001, 1000
+"""Far above every descriptor of the runner's own."""
+RESET = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD, signal.SIGINT)
+YIELD = "{ echo 500 >/proc/self/oom_score_adj; } 2>/dev/null; "
+"""When memory runs out the kernel should take the command, not the runner."""
 LONG_SCRIPT = 100_000
 ENVIRONMENT = "TERM=dumb CI=1 PAGER=cat GIT_PAGER=cat EDITOR=true GIT_EDITOR=true GIT_TERMINAL_PROMPT=0"
 SKELETON = "/opt/pullwright/home"
@@ -48,39 +50,29 @@ class Shell:
             writers: The ends of pipes that it gets, by the number that they have there.
             more: What its environment has besides the usual.
         """
-        script = command.encode("utf-8", "surrogatepass")
+        script = (YIELD + command).encode("utf-8", "surrogatepass")
         argv = [*self.argv, "-c", script.decode("utf-8", "surrogateescape")]
         stdin = source = os.open(os.devnull, os.O_RDONLY)
         if len(script) > LONG_SCRIPT:
             source = os.memfd_create("script")
             os.write(source, script)
             argv = [*self.argv, "/proc/self/fd/" + str(SCRIPT_FD)]
-        pid = os.fork()
-        if pid:
-            close({stdin, source})
-            return pid
+        fds = {0: stdin, **writers, SCRIPT_FD: source}
         try:
-            _become(argv, cwd, {0: stdin, **writers, SCRIPT_FD: source}, {**self.env, **more})
-        except (OSError, ValueError) as exc:
-            os.write(2, f"cannot start the command: {exc}\n".encode("utf-8", "replace"))
-        finally:  # a forked child must never return into the loop
-            os._exit(126)
-
-
-def _become(argv: list[str], cwd: str, fds: Mapping[int, int], env: Mapping[str, str]) -> None:
-    os.setsid()
-    for target, fd in fds.items():
-        os.dup2(fd, target)
-    for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD, signal.SIGINT):
-        signal.signal(number, signal.SIG_DFL)
-    # When memory runs out the kernel should take the command, not the runner. The file is ours only while we are
-    # dumpable; the stream to the host is closed here by now, so there is nothing left to guard.
-    prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)
-    with suppress(OSError):
-        fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
-        os.write(fd, b"500")
-    os.chdir(cwd)
-    os.execve(argv[0], argv, env)
+            os.chdir(cwd)
+            # Not fork: a spawned child borrows our memory until it is the shell, which saves a copy of our page tables
+            # and leaves nothing of ours that the agent's other processes could look into.
+            return os.posix_spawn(
+                argv[0],
+                argv,
+                {**self.env, **more},
+                file_actions=[(os.POSIX_SPAWN_DUP2, fd, target) for target, fd in fds.items()],
+                setsid=True,
+                setsigdef=RESET,
+            )
+        finally:
+            os.chdir("/")
+            close({stdin, source})
 
 
 def close(fds: Iterable[int]) -> None:
