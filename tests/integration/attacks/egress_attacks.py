@@ -49,7 +49,7 @@ PACKAGES: Mapping[str, Attempt] = {
     "injects-a-header": _get("/simple/good/%0d%0aX-Evil:%20yes", _READ_TWICE),
     "lists-all-packages": _get("/simple/", "the list of all packages is not served"),
     "asks-for-another-path": _get("/admin/secrets", "nothing here but /simple/"),
-    "asks-for-a-file-that-no-index-names": _get("/files/good/other-1.0.tar.gz", ""),
+    "asks-for-a-file-that-no-index-names": _get("/files/good/other-1.0.tar.gz", "no index names", "other 1.0"),
     "asks-for-a-tarball-elsewhere": _get("/%2fevil.example/x.tgz", "", port=NPM),
     "smuggles-a-second-request-by-its-length": _get(
         "/simple/good/", _NOT_HTTP, "malformed", more="Content-Length: 40\r\n\r\nGET /admin/ HTTP/1.1\r\nHost: x\r\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -13,7 +14,6 @@ from pathlib import Path
 from time import monotonic, sleep
 
 import docker
-from docker.errors import DockerException
 
 START_SECONDS = 30
 STOP_SECONDS = 30
@@ -32,11 +32,13 @@ class OwnEngine:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it, and wait until it answers.
+        """Start it if it does not run, and wait until it answers.
 
         Raises:
             NoOwnEngine: It did not.
         """
+        if self._process is not None and self._process.poll() is None:
+            return
         folder = self._folder
         places = ["--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec", "--pidfile", f"{folder}/pid"]
         closed = ["--bridge=none", "--iptables=false", "--ip-masq=false", "--ip-forward=false"]
@@ -58,28 +60,21 @@ class OwnEngine:
             process.send_signal(number)
             process.wait(STOP_SECONDS)
 
-    def client(self) -> docker.APIClient:
-        """Return a new client; close it."""
-        return docker.APIClient(base_url=self.url, timeout=START_SECONDS)
-
     def take_image(self, name: str) -> None:
         """Bring an image over from the engine that the tests run on."""
-        usual, own = docker.APIClient(**docker.utils.kwargs_from_env(), timeout=60), self.client()
+        usual, own = docker.from_env(timeout=60), docker.DockerClient(self.url, timeout=60)
         try:
-            own.load_image(b"".join(usual.get_image(name)))
+            own.images.load(b"".join(usual.images.get(name).save(named=True)))
         finally:
             usual.close()
             own.close()
 
     def _answers(self) -> bool:
-        with suppress(DockerException):
-            client = docker.APIClient(base_url=self.url, timeout=5, version="1.40")
-            try:
-                return bool(client.ping())
-            except OSError:
-                return False
-            finally:
-                client.close()
+        with suppress(OSError), socket.socket(socket.AF_UNIX) as asked:
+            asked.settimeout(5)
+            asked.connect(self.url.removeprefix("unix://"))
+            asked.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
+            return b" 200 " in asked.recv(100)
         return False
 
 
@@ -101,4 +96,6 @@ def own_engine(image: str) -> Iterator[OwnEngine]:
         yield engine
     finally:
         engine.end(signal.SIGTERM)
-        shutil.rmtree(folder, ignore_errors=True)
+        # One that was killed has left its own mount of this folder.
+        subprocess.run(["umount", folder / "data"], capture_output=True, check=False)
+        shutil.rmtree(folder)

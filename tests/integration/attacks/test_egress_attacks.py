@@ -259,7 +259,7 @@ FLOODS = {
 async def test_commands_go_on_while_a_sandbox_floods_its_ports(net: Net, how: str) -> None:
     """Incident class: one program inside takes the agent's hands away, or those of every other task."""
     count, first = FLOODS[how]
-    async with net.sandbox(EgressMode.PACKAGES) as (sandbox, _):
+    async with net.sandbox(EgressMode.PACKAGES, max_bytes=1 << 30) as (sandbox, _):
         await sandbox.start_service("flood", f"exec python3 /tmp/flood.py {PYPI} {count} '{first}'")
         with anyio.fail_after(30):
             while b"flooded" not in (await sandbox.read_service("flood")).log.head:
@@ -267,5 +267,7 @@ async def test_commands_go_on_while_a_sandbox_floods_its_ports(net: Net, how: st
         started = time.monotonic()
         assert (await sandbox.exec("true", timeout=60)).exit_code == 0
         assert time.monotonic() - started < PATIENCE
+        connections = await sandbox.exec(f"grep -c :{PYPI:X} /proc/net/tcp", timeout=20)
+        assert int(connections.stdout.text) > 100  # both ends of each are in the list
         await sandbox.stop_service("flood")
         assert SMALL.decode() in (await knock(sandbox, PYPI, get("/files/good/good-1.0.tar.gz"))).answer

@@ -27,6 +27,7 @@ from tests.integration.attacks.inside import FILES, SMALL, said
 from tests.integration.attacks.own_engine import NoOwnEngine, OwnEngine, own_engine
 from tests.integration.sandbox import left_running
 from tests.integration.sandbox.engine import docker_provider, left_behind
+from tests.integration.sandbox.repositories import make_checkout, mirrored
 
 pytestmark = [pytest.mark.anyio, pytest.mark.docker]
 
@@ -78,17 +79,16 @@ async def in_the_middle(sandbox: Sandbox, happens: Callable[[], object]) -> Pull
     with anyio.fail_after(60):
         async with anyio.create_task_group() as group:
             group.start_soon(command)
-            await anyio.sleep(0.3)
+            await anyio.wait_all_tasks_blocked()
             await to_thread.run_sync(happens)
     return caught[0]
 
 
 def _take_away(container: str, how: str) -> None:
-    client = docker.APIClient(**docker.utils.kwargs_from_env())
+    client = docker.from_env()
     try:
-        {"kill": client.kill, "stop": client.stop, "remove": partial(client.remove_container, force=True)}[how](
-            container
-        )
+        found = client.containers.get(container)
+        {"kill": found.kill, "stop": found.stop, "remove": partial(found.remove, force=True)}[how]()
     finally:
         client.close()
 
@@ -98,7 +98,7 @@ def one_line(error: BaseException) -> bool:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "stopped"])
-async def test_an_engine_that_is_ends_its_own_runs_in_one_line_and_no_other(
+async def test_only_its_own_runs_end_by_an_engine_that_is(
     second: OwnEngine, fragile: DockerProvider, shared: Sandbox, base: Base, number: signal.Signals
 ) -> None:
     """An engine that crashes or is updated under its runs."""
@@ -162,7 +162,9 @@ async def test_an_image_that_can_not_be_had_ends_its_own_run_in_one_line(
 
 
 @pytest.fixture
-def orchestrator(base: Base) -> Iterator[subprocess.Popen[bytes]]:
+def orchestrator(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    make_checkout(tmp_path / "checkout", FILES)
+    base = mirrored(tmp_path / "checkout", tmp_path / "mirror.git")
     path = os.pathsep.join(entry for entry in sys.path if entry)
     process = subprocess.Popen(
         [sys.executable, "-P", str(left_running.__file__), INSTANCE, str(base.mirror), base.sha],

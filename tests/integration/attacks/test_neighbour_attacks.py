@@ -42,15 +42,16 @@ STATE = r"""find . \( -type f -exec sha1sum {} + \) , -printf '%p %y %m %U %n %l
 
 SET = "python3 -c \"import os; os.setxattr('src', '{}', b'y')\""
 MAPPED = "import mmap; f = open('src/app.py', 'r+b'); m = mmap.mmap(f.fileno(), 0); m[:4] = b'evil'"
+OPAQUE, USER = SET.format("trusted.overlay.opaque"), SET.format("user.overlay.opaque")
 POISONS = {
     "overwriting files": "echo evil > src/app.py; truncate -s 0 tool.sh",
     "writing through a hard link": "ln tool.sh linked && echo evil >> linked && ln .git/config .git/linked",
     "renaming over files": "echo evil > x && mv x src/app.py && mv README.md tool.sh",
     "renaming folders": "mv src moved; mv .git/objects .git/gone; mkdir src; echo evil > src/app.py",
     "deleting everything": "rm -rf -- * .git",
-    "forging whiteouts": f"mknod src/app.py c 0 0; touch .wh.README.md .wh..wh..opq; {SET.format('trusted.overlay.opaque')}",
+    "forging whiteouts": f"mknod src/app.py c 0 0; touch .wh.README.md .wh..wh..opq; {OPAQUE}",
     "changing modes": "chmod -R 777 . ; chmod 4755 tool.sh; chmod 000 src",
-    "changing attributes": f"touch -d 2001-01-01 README.md; chgrp 10001 src; {SET.format('user.overlay.opaque')}; touch x",
+    "changing attributes": f"touch -d 2001-01-01 README.md; chgrp 10001 src; {USER}; touch x",
     "changing git's objects": "chmod -R u+w .git; for f in $(find .git/objects -type f); do echo evil > $f; done",
     "planting hooks": "mkdir -p .git/hooks; echo evil > .git/hooks/post-checkout; git config core.fsmonitor evil",
     "writing through a mapping": f'python3 -c "{MAPPED}"',
