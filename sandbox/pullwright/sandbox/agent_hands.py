@@ -17,9 +17,7 @@ from pullwright.sandbox.runner_client import RunnerClient
 if TYPE_CHECKING:
     from pullwright.sandbox.egress import EgressSession
 
-WITHOUT_PYTHON = (
-    "the environment's image has no Python: commands are slower, and nothing can be reached"
-)
+WITHOUT_PYTHON = "the environment's image has no Python: commands are slower, and nothing can be reached"
 
 
 class AgentHands:

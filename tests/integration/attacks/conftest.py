@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncIterator
 
 import pytest
@@ -32,9 +33,15 @@ async def provider() -> AsyncIterator[DockerProvider]:
 
 
 @pytest.fixture
-async def workspace(provider: DockerProvider, base: Base) -> AsyncIterator[Workspace]:
+def task() -> str:
+    """The id of the test's own task."""
+    return f"attack-{secrets.token_hex(4)}"
+
+
+@pytest.fixture
+async def workspace(provider: DockerProvider, base: Base, task: str) -> AsyncIterator[Workspace]:
     """A task of the test's own, for attacks that end their sandbox or look at what is left of it."""
-    async with provider.open(base, task_id="attack") as opened:
+    async with provider.open(base, task_id=task) as opened:
         yield opened
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-KEPT = "/tmp/.pullwright-checkpoint"  # noqa: S108 - in the container
+KEPT = "/tmp/.pullwright-checkpoint"
 
 LIES: Mapping[str, str] = {
     "by-removing-its-folder": f"rm -rf {KEPT}",
@@ -14,7 +14,8 @@ LIES: Mapping[str, str] = {
     "by-a-patch-that-can-not-be-written": "rm -f patch; mkdir patch",
     "by-saying-that-nothing-changed": "touch -d 2099-01-01 stamp",
     "by-trapping-its-git-folder": 'cd git; git config core.fsmonitor "$MARK"; git config filter.t.clean "$MARK; cat"; '
-    "echo '* filter=t' > info/attributes; mkdir -p hooks; printf '#!/bin/sh\\n%s\\n' \"$MARK\" > hooks/post-index-change; "
+    "echo '* filter=t' > info/attributes; mkdir -p hooks; printf '#!/bin/sh\\n%s\\n' \"$MARK\" "
+    "> hooks/post-index-change; "
     "chmod +x hooks/post-index-change",
     "by-a-broken-configuration": "echo '[core' > git/config",
     "by-another-base": "echo /nowhere > git/objects/info/alternates; rm -f git/index",
@@ -29,7 +30,7 @@ def _new(path: str, mode: str = "100644") -> bytes:
     )
 
 
-_LINK = b"diff --git a/l b/l\nnew file mode 120000\n--- /dev/null\n+++ b/l\n@@ -0,0 +1 @@\n+/etc\n\\ No newline at end of file\n"
+_LINK = _new("l", "120000").replace(b"+x\n", b"+/etc\n\\ No newline at end of file\n")
 
 HOSTILE_PATCHES: Mapping[str, bytes] = {
     "that-climbs-out": _new("../../../owned/written"),

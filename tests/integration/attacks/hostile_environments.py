@@ -64,20 +64,27 @@ SECRETS: Mapping[str, str] = {
 }
 """Where a set-up looks for something of the host's; what stands here is what it finds."""
 
-PROBES = "mkdir -p /opt/found; " + "; ".join(f"({probe}) > /opt/found/{name} 2>&1" for name, probe in SECRETS.items())
+PROBES = (
+    "mkdir -p /opt/found; "
+    + "; ".join(f"({probe}) > /opt/found/{name} 2>&1" for name, probe in SECRETS.items())
+    + "; true"
+)
 
 POISON: Mapping[str, tuple[str, str, str]] = {
     "a-prepared-package": ("echo evil > node_modules/p/index.js", "cat node_modules/p/index.js", "module"),
-    "a-prepared-folder-swapped-for-a-link": ("rm -rf gen; ln -s /tmp gen", "stat -c %F gen; cat gen/out", "directory made"),
+    "a-prepared-folder-swapped-for-a-link": ("rm -rf gen; ln -s /tmp gen", "stat -c %F gen; cat gen/out",
+                                             "directory made"),
     "a-prepared-file-by-a-hard-link": ("ln odd.cfg mine; echo evil > mine", "cat odd.cfg; ls mine", "setting"),
     "a-prepared-program": ("printf '#!/bin/sh\\necho evil\\n' > tools/run", "tools/run", "good"),
     "a-removed-package": ("rm -rf node_modules/q", "cat node_modules/q/index.js", "module"),
-    "a-prepared-home": ("echo evil > ~/.config/tool.conf; echo evil > ~/.bashrc", "cat ~/.config/tool.conf ~/.bashrc", "conf"),
+    "a-prepared-home": ("echo evil > ~/.config/tool.conf; echo evil > ~/.bashrc", "cat ~/.config/tool.conf ~/.bashrc",
+                        "conf"),
     "the-image": ("echo evil > /opt/kept; echo evil > /usr/local/bin/tool", "cat /opt/kept; tool", "kept tool"),
-    "the-home-that-homes-are-copied-from": ("echo evil >> /opt/pullwright/home/.config/tool.conf", "cat ~/.config/tool.conf", "conf"),
+    "the-home-that-homes-are-copied-from": ("echo evil >> /opt/pullwright/home/.config/tool.conf", "cat ~/.config/tool.conf",
+                                           "conf"),
     "a-cache": ("mkdir -p ~/.cache/tool; echo evil > ~/.cache/tool/n", "ls ~/.cache/tool/n 2>&1 | grep -c cannot", "1"),
-    "git-hooks": ("mkdir -p .git/hooks; printf '#!/bin/sh\\necho evil\\n' > .git/hooks/pre-commit; chmod +x .git/hooks/pre-commit",
-                  "git commit --allow-empty -qm x; ls .git/hooks | wc -l", "0"),
+    "git-hooks": ("mkdir -p .git/hooks; echo evil > .git/hooks/pre-commit; chmod +x .git/hooks/pre-commit",
+                  "ls .git/hooks 2> /dev/null | wc -l", "0"),
     "a-tracked-file": ("echo evil > a; git commit -qam evil", "cat a; git log --format=%s -1", "1 first"),
     "the-modes-of-a-folder": ("chmod 0777 node_modules; chmod 0 gen", "stat -c %a node_modules gen", "755 755"),
 }  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,13 @@ from pullwright.agents.errors import ChangeError
 from pullwright.agents.ports.mirror import CommitMeta
 from pullwright.agents.ports.sandbox import Base, ExecResult, Sandbox, Workspace
 from pullwright.sandbox import docker_workspace
+from pullwright.sandbox.extractor import extract_patch
 from pullwright.sandbox.mirror import GitMirror
 from pullwright.sandbox.runner_client import RunnerClient
 from tests.integration.sandbox.repositories import git, make_checkout
 
 LIMIT = 64 << 20
-OWN_TOKEN = "ghs_OwnTokenOfThisVeryInstance0815"  # noqa: S105 - made up
+OWN_TOKEN = "ghs_OwnTokenOfThisVeryInstance0815"
 META = CommitMeta(branch="agent/attack", title="Attack")
 
 VICTIM: Mapping[str, bytes] = {
@@ -85,32 +86,29 @@ class Scene:
         return await self.take_out(workspace)
 
     async def take_out(self, workspace: Workspace) -> TakenOut:
-        self.seen.clear()
+        """Extract and commit, as a worker does."""
         try:
-            patch = await workspace.extract(limit=LIMIT)
+            taken = await self.commit(await workspace.extract(limit=LIMIT))
         except ChangeError as exc:
-            return TakenOut(refusal=str(exc), ran=self._marks())
-        return await self.commit(patch)
+            taken = TakenOut(refusal=str(exc))
+        return replace(taken, ran=self.seen.pop())
 
     async def commit(self, patch: bytes) -> TakenOut:
         try:
             change = await self.mirror.commit(self.repository, self.base, patch, META)
         except ChangeError as exc:
-            return TakenOut(patch=patch, refusal=str(exc), ran=self._marks())
-        return TakenOut(patch=patch, change=change, ran=self._marks())
+            return TakenOut(patch=patch, refusal=str(exc))
+        return TakenOut(patch=patch, change=change)
 
     def shown(self, change: Change | None, path: str) -> str:
         """Return a file of a change."""
         assert change is not None
         return git(self.base.mirror, "cat-file", "blob", f"{change.head_sha}:{path}")
 
-    def _marks(self) -> frozenset[str]:
-        return self.seen[-1] if self.seen else frozenset()
-
     @contextmanager
     def watched(self) -> Iterator[None]:
         """Look for marks in each extractor before it is thrown away."""
-        extract = docker_workspace.extract_patch
+        extract = extract_patch
 
         async def watching(runner: RunnerClient, *arguments: Any, **more: Any) -> bytes:
             try:

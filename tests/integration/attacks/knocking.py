@@ -51,7 +51,7 @@ while time.monotonic() < deadline:
         sent.add(sock)
     if len(sent) == count:
         break
-print("flooded", flush=True)
+open("/tmp/flooded", "w").close()
 while True:
     time.sleep(0.2)
     for sock in kept[:64]:

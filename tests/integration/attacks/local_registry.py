@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 CREDENTIAL = "Basic cmVhZGVyOnVwc3RyZWFtLWNhbmFyeS03NzE="  # reader:upstream-canary-771
-PASSWORD = "upstream-canary-771"  # noqa: S105 - made up
+PASSWORD = "upstream-canary-771"
 METADATA = "http://169.254.169.254/latest/meta-data/"
 SMALL, LARGE = b"a small package", bytes(300_000)
 HUGE = bytes(8 << 20)

@@ -42,6 +42,8 @@ class OwnEngine:
         folder = self._folder
         places = ["--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec", "--pidfile", f"{folder}/pid"]
         closed = ["--bridge=none", "--iptables=false", "--ip-masq=false", "--ip-forward=false"]
+        # The containerd of one that was killed ends with it, but not before the next has taken it for its own.
+        (folder / "exec/containerd/containerd.pid").unlink(missing_ok=True)
         with (folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 ["dockerd", "-H", self.url, *places, *closed], stdout=log, stderr=log, start_new_session=True
@@ -95,7 +97,14 @@ def own_engine(image: str) -> Iterator[OwnEngine]:
         engine.take_image(image)
         yield engine
     finally:
+        with suppress(NoOwnEngine):
+            engine.start()  # one that was killed could not end its containers
         engine.end(signal.SIGTERM)
-        # One that was killed has left its own mount of this folder.
-        subprocess.run(["umount", folder / "data"], capture_output=True, check=False)
-        shutil.rmtree(folder)
+        for mounted in reversed(_mounts_below(folder)):
+            subprocess.run(["umount", mounted], capture_output=True, check=False)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _mounts_below(folder: Path) -> list[str]:
+    places = [line.split(" ")[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    return [place for place in places if Path(place).is_relative_to(folder)]

@@ -127,6 +127,16 @@ async def test_a_set_uid_program_gives_no_privilege(shared: Sandbox) -> None:
     assert (fields["NoNewPrivs"], fields["Seccomp"]) == ("1", "2")
 
 
+async def test_nothing_is_writable_but_the_workspace_and_memory(shared: Sandbox) -> None:
+    """Whatever else could be written would outlive the run, or reach the next one."""
+    assert await said(shared, "find / -xdev ! -type l -writable 2>/dev/null") == ""
+    mounts = [line.split(" ") for line in (await said(shared, "cat /proc/mounts")).splitlines()]
+    writable = {where: options for _, where, _, options, *_ in mounts if options.startswith("rw")}
+    kernel = {where for where in writable if where.startswith(("/proc", "/dev", "/sys"))}
+    assert writable.keys() - kernel == {"/tmp", "/home/agent", "/workspace"}
+    assert all("nosuid" in writable[where] and "nodev" in writable[where] for where in writable.keys() - kernel)
+
+
 @pytest.mark.parametrize("attack", RUNNER)
 async def test_the_runner_is_out_of_reach_when_a_command(shared: Sandbox, attack: str) -> None:
     """Frameworks whose in-container server shares its user, its token and its pipes with the agent."""

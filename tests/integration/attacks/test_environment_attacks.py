@@ -103,7 +103,7 @@ async def asked(provider: DockerProvider, tmp_path_factory: pytest.TempPathFacto
         workspace.open_sandbox() as sandbox,
     ):
         found = {name: (await ran(sandbox, f"cat /opt/found/{name}")).stdout.text for name in SECRETS}
-        look = f"id -u; grep Cap /proc/self/status; ls -d /host /opt/stolen {folder}/owned; env; cat /proc/mounts"
+        look = f"id -u; grep Cap /proc/self/status; ls -d /host /opt/stolen {folder}/owned; env"
         inside = (await sandbox.exec(look, timeout=20)).stdout.text
     return Asked(environment, found, inside, folder / "owned")
 
@@ -113,7 +113,7 @@ async def test_a_dev_container_is_refused_with_a_notice(asked: Asked, key: str) 
     """Incident class: ``initializeCommand`` runs on the host by specification, ``runArgs`` opens the sandbox to it."""
     assert any(f"{key} is ignored" in notice.replace("'", "") for notice in asked.environment.notices)
     assert not asked.owned.exists()
-    assert "/host" not in asked.inside
+    assert "\n/host\n" not in asked.inside
     assert "/opt/stolen" not in asked.inside
     assert asked.inside.startswith("10001\nCapInh:\t0000000000000000\nCapPrm:\t0000000000000000\n")
 
@@ -179,7 +179,7 @@ async def test_a_set_up_that_replaces_git_does_not_decide_what_is_taken_out(
 ) -> None:
     """Incident class: the image of the attacked repository is trusted with the review."""
     mirror, victim, base = await repository(tmp_path, {})
-    lie = "for p in git sh head; do printf '#!/bin/bash\\nexit 0\\n' > /usr/local/bin/$p; chmod +x /usr/local/bin/$p; done"
+    lie = "cd /usr/local/bin; for p in git sh head; do printf '#!/bin/bash\\nexit 0\\n' > $p; chmod +x $p; done"
     environment = Environment(source="x", setup=lie)
     async with provider.open(base, task_id="lie", environment=environment) as workspace:
         async with workspace.open_sandbox() as sandbox:
@@ -210,8 +210,8 @@ async def test_a_set_up_that_starts_a_daemon_leaves_none_to_the_agent(provider: 
         provider.open(base, task_id="daemon", environment=Environment(source="x", setup=daemon)) as workspace,
         workspace.open_sandbox() as sandbox,
     ):
-        look = "one=$(wc -c < /opt/alive); sleep 0.5; [ $one = $(wc -c < /opt/alive) ]; ps -e -o args | grep -c '[/]opt/alive'"
-        assert (await sandbox.exec(look, timeout=20)).stdout.text == "0\n"
+        look = "one=$(wc -c < /opt/alive); sleep 0.5; [ $one -gt 0 ] && [ $one = $(wc -c < /opt/alive) ]"
+        assert (await sandbox.exec(look, timeout=20)).exit_code == 0
 
 
 @pytest.mark.parametrize("allowed", ["environment.toml", "devcontainer.json"])

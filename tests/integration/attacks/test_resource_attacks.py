@@ -11,7 +11,7 @@ import pytest
 
 from pullwright.agents.errors import ChangeError, ServiceError
 from pullwright.agents.ports.sandbox import Base, Sandbox, Workspace
-from pullwright.sandbox.container_spec import LABEL_INSTANCE, ContainerLimits
+from pullwright.sandbox.container_spec import LABEL_TASK, ContainerLimits
 from pullwright.sandbox.docker_engine import DockerEngine
 from pullwright.sandbox.docker_provider import DockerProvider
 from tests.integration.attacks.inside import said
@@ -119,16 +119,14 @@ async def test_a_flood_of_output_is_cut_and_costs_the_host_no_memory(shared: San
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 16 * 1024
 
 
-async def test_a_flood_on_the_first_process_leaves_no_log_on_the_host(
-    sandbox: Sandbox, provider: DockerProvider
-) -> None:
+async def test_a_flood_on_the_first_process_leaves_no_log_on_the_host(sandbox: Sandbox, task: str) -> None:
     """The engine's own log: 30 MB became 98 MB on the host's disk."""
     await sandbox.exec("timeout 3 head -c 30M /dev/zero > /proc/1/fd/1", timeout=30)
     async with DockerEngine() as engine:
-        found = await engine.call("list", lambda client: client.containers(filters={"label": LABEL_INSTANCE}))
-        for container in found:
-            info = await engine.call("inspect", lambda client, name=container["Id"]: client.inspect_container(name))
-            assert (info["HostConfig"]["LogConfig"]["Type"], info["LogPath"]) == ("none", "")
+        label = {"label": f"{LABEL_TASK}={task}"}
+        (found,) = await engine.call("list containers", lambda client: client.containers(filters=label))
+        info = await engine.call("inspect", lambda client: client.inspect_container(found["Id"]))
+    assert (info["HostConfig"]["LogConfig"]["Type"], info["LogPath"]) == ("none", "")
 
 
 async def test_no_zombie_stays(shared: Sandbox) -> None:

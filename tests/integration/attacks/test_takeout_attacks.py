@@ -226,7 +226,7 @@ async def test_fake_programs_and_modules_are_not_run_by_the_extractor(provider: 
     for module in sitecustomize usercustomize os json select struct signal socket; do
       echo 'import subprocess; subprocess.run(["sh", "-c", "{scene.mark("module")}"])' > $module.py
     done
-    for file in ~/.gitconfig ~/.config/git/config; do git config --file $file core.fsmonitor '{scene.mark("home")}'; done
+    git config --global core.fsmonitor '{scene.mark("home")}'; cp ~/.gitconfig ~/.config/git/config
     for file in .bashrc .bash_profile .profile .bash_env; do echo '{scene.mark("rc")}' | tee $file > ~/$file; done
     """
     async with provider.open(scene.base, task_id="fake") as workspace:

@@ -1,4 +1,4 @@
-"""A program that opens a sandbox, says so, and then does nothing until it is killed; see ``test_watchdog``."""
+"""A program that opens a sandbox, says so, and then does nothing until it is killed; see the lifecycle attacks."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pullwright.sandbox.runner.channels import Channels
 from pullwright.sandbox.runner.commands import Command
 from pullwright.sandbox.runner.files import Download, Upload
-from pullwright.sandbox.runner.processes import Processes, guard
+from pullwright.sandbox.runner.processes import Processes, alone, guard
 from pullwright.sandbox.runner.reactor import Job, Reactor
 from pullwright.sandbox.runner.services import Services, Stop
 from pullwright.sandbox.runner.shell import Shell, furnish
@@ -141,7 +141,7 @@ def may_end_all(spec: dict[str, object]) -> bool:
     Only if the host said so, not as root, and only if our parent is outside of what we can see: that is so for what a
     container engine starts inside a container, and for nothing else, so never for a runner on a developer's machine.
     """
-    return spec.get("end_all") is True and os.getuid() != 0 and os.getppid() == 0
+    return spec.get("end_all") is True and os.getuid() != 0 and alone()
 
 
 def greet(wire: Wire, reactor: Reactor, processes: Processes) -> Runner:

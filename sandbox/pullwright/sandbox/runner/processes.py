@@ -25,9 +25,11 @@ def guard() -> None:
     Orphans come to us instead of the container's first process; that is what makes a walk over the table complete.
     A process that is not dumpable can not be traced by its equals, and its files in /proc are root's.
     """
-    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    orphans = prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
     prctl(PR_SET_NAME, b"pw-runner", 0, 0, 0)  # a careless "pkill python3" shall not hit us
+    if not orphans and alone():
+        _strangers.update(table())
 
 
 class Processes:
@@ -75,7 +77,7 @@ class Processes:
         """
         seen: set[int] = set()
         deadline = time.monotonic() + SWEEP_SECONDS
-        if self.reap():
+        if self.reap() or _strangers:
             while time.monotonic() < deadline:
                 found = find() - seen
                 if not found:
@@ -131,8 +133,19 @@ def below(roots: Iterable[int], processes: dict[int, tuple[int, int]]) -> set[in
     return found
 
 
+def alone() -> bool:
+    """Whether an engine put the runner into a process namespace: its parent is outside, where nothing is seen."""
+    return os.getppid() == 0
+
+
+_strangers: set[int] = set()
+"""Where the kernel gives us no orphans (gVisor): what was there before the runner, and is not its own."""
+
+
 def descendants(processes: dict[int, tuple[int, int]]) -> set[int]:
-    """Return everything that descends from the runner."""
+    """Return everything that descends from the runner; in a container without orphans, all that came after it."""
+    if _strangers:
+        return processes.keys() - _strangers
     return below([os.getpid()], processes)
 
 
