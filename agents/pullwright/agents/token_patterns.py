@@ -82,7 +82,7 @@ LOOKALIKES: Final = (
 
 
 def secret_forms(secret: str) -> Iterator[str]:
-    """Yield a secret as it is, in JSON, in URLs and inside base64; nothing for one too short to be told from words."""
+    """Yield a secret as it is, in JSON, in URLs, in hex and inside base64; nothing for one as short as a word."""
     if len(secret) < _SHORTEST:
         return
     yield secret
@@ -90,7 +90,9 @@ def secret_forms(secret: str) -> Iterator[str]:
     yield json.dumps(secret, ensure_ascii=False)[1:-1]
     yield from _url_forms(secret)
     if len(secret) >= _SHORTEST_ENCODED:
-        yield from _base64_forms(secret.encode("utf-8", "surrogatepass"))
+        content = secret.encode("utf-8", "surrogatepass")
+        yield from _base64_forms(content)
+        yield from (content.hex(), content.hex().upper())
     yield from (line for line in secret.splitlines() if len(line) >= 2 * _SHORTEST_ENCODED)
 
 

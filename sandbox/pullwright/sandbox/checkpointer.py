@@ -124,7 +124,11 @@ class Checkpointer:
         return await self._read(tree, limit)
 
     async def _read(self, tree: str, limit: int) -> bytes | None:
-        patch = await self._shell.read_file(f"{self._folder}/patch", limit=limit + 1)
+        try:
+            patch = await self._shell.read_file(f"{self._folder}/patch", limit=limit + 1)
+        except OSError as exc:  # whatever the agent made of its scratch folder
+            self._last = ""
+            raise ChangeRefused(f"the files could not be read for a checkpoint: {exc}") from exc
         if len(patch) > limit:
             self._last = ""
             raise PatchTooLarge(f"what changed since the last checkpoint has more than {limit} bytes")

@@ -102,12 +102,14 @@ class DockerWorkspace:
             checkpointer = Checkpointer(
                 hands, self._base, workspace=WORKSPACE, pristine=PRISTINE, scratch=SCRATCH, prepared=self._paths
             )
-            yield GuardedSandbox(
+            sandbox = GuardedSandbox(
                 hands,
                 checkpointer=checkpointer,
                 drain=session.drain if session else tuple,
                 disk=self._disk_guard(hands) if isinstance(hands, RunnerClient) else None,
             )
+            async with sandbox.watched():
+                yield sandbox
 
     async def extract(self, *, limit: int) -> bytes:
         """Return the difference to the base as a patch; see the port."""

@@ -18,6 +18,9 @@ from pullwright.sandbox.seed import RAW_ATTRIBUTES
 EXTRACT_LIMIT = 900.0
 """Seconds that reading all files may take."""
 
+LARGEST_FILE_MIB = 64
+"""Larger files are refused when they are new or changed, before a byte of them is read."""
+
 LEFT_BEHIND = (
     "__pycache__/",
     "*.py[co]",
@@ -59,6 +62,18 @@ if [ -f {pristine}/.git/shallow ]; then cp {pristine}/.git/shallow $GIT_DIR/shal
 # by that git knows which files may have been edited in the very second that they were laid out.
 cp -p {pristine}/.git/index $GIT_DIR/index
 cd {workspace}
+# A file that is mostly a hole costs its writer nothing and each reader all of it, so large ones are looked at first.
+export GIT_LITERAL_PATHSPECS=1
+find . -xdev -path ./.git -prune -o -type f -size +{largest}M -printf '%P\\0' | while IFS= read -r -d '' file; do
+  if git ls-files --error-unmatch -- "$file" >/dev/null 2>&1; then
+    git diff-files --quiet -- "$file" && continue
+  else
+    git check-ignore -q -- "$file" && continue
+  fi
+  echo "too large: $file" >&2
+  exit 97
+done
+unset GIT_LITERAL_PATHSPECS
 git add -A -- .
 """
 )
@@ -124,11 +139,13 @@ async def extract_patch(
     names = {"workspace": workspace, "pristine": pristine, "scratch": folder}
     quoted = {name: shlex.quote(path) for name, path in names.items()}
     excluded = shlex.join(exclude_lines(prepared))
-    stage = _STAGE.format(**quoted, attributes=shlex.quote(RAW_ATTRIBUTES), excluded=excluded)
+    stage = _STAGE.format(**quoted, attributes=shlex.quote(RAW_ATTRIBUTES), excluded=excluded, largest=LARGEST_FILE_MIB)
     _check_staged(await runner.exec(stage, timeout=EXTRACT_LIMIT, cwd="/"), limit)
     diff = _DIFF.format(scratch=quoted["scratch"], sha=base.sha, most=limit + 1)
     result = await runner.exec(diff, timeout=EXTRACT_LIMIT, cwd="/")
     size = result.stdout.text.strip()
+    if "Killed" in result.stderr.text:
+        raise PatchTooLarge("change takes more memory to read than a sandbox has: remove large files")
     if result.exit_code != 0 or not size.isdecimal():
         raise SandboxError(f"change could not be read from the workspace: {_reason(result)}")
     if int(size) == 0:
@@ -152,10 +169,18 @@ async def apply_patch(runner: RunnerClient, base: Base, patch: bytes, *, workspa
         raise ChangeRefused(f"patch does not apply on base {base.sha[:12]!r}: {_reason(result)}")
 
 
+_TOO_LARGE = 97
+
+
 def _check_staged(result: ExecResult, limit: int) -> None:
     if result.exit_code == 0:
         return
     text = result.stderr.text
+    if result.exit_code == _TOO_LARGE:
+        name = text.strip().removeprefix("too large: ")[:300]
+        raise PatchTooLarge(f"file {name!r} has more than {LARGEST_FILE_MIB} MiB: delete it or add it to .gitignore")
+    if "Killed" in text:
+        raise PatchTooLarge("change takes more memory to read than a sandbox has: remove large files")
     if "No space left on device" in text or "unable to write" in text:
         raise _too_large(limit)
     if result.timed_out:

@@ -152,11 +152,24 @@ def refuse_contents(policy: Policy, tree: ChangedTree) -> str | None:
     old = before(tree.entries, tree.changes)
     return (
         _refuse_links(tree, old)
+        or _refuse_repositories(tree)
         or _refuse_names(tree.changes, old, tree.entries)
         or _refuse_programs(policy, tree)
         or _refuse_gateway(tree)
         or _refuse_secrets(policy, tree)
     )
+
+
+def _refuse_repositories(tree: ChangedTree) -> str | None:
+    """Refuse what git takes for a repository by its files alone: its configuration runs wherever git is used in it."""
+    paths = frozenset(entry.path for entry in tree.entries)
+    heads = [path.removesuffix(b"HEAD") for path in paths if path.rpartition(b"/")[2] == b"HEAD"]
+    for folder in heads:
+        below = {path[len(folder) :].partition(b"/")[0] for path in paths if path.startswith(folder)}
+        complete = {b"objects", b"refs"} <= below or b"commondir" in below
+        if folder and complete and any(change.path.startswith(folder) for change in tree.changes):
+            return f"{shown(folder.rstrip(b'/'))} is a git repository inside the repository: keep it out of git"
+    return None
 
 
 def touches_links(changes: Iterable[TreeChange]) -> bool:

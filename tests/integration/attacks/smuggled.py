@@ -34,7 +34,7 @@ CI, AGENTS, HOOK = "a CI definition", "a setting of coding agents", "a git hook"
 
 SMUGGLED: Mapping[str, Smuggled] = {
     "link-to-an-absolute-path": _link("absolute", "/etc/passwd"),
-    "link-that-climbs-out": _link("relative", "../../home/runner/.ssh"),
+    "link-that-climbs-out": _link("relative", "../../etc/ssh"),
     "link-that-climbs-out-after-going-in": _link("winding", "new/../../outside"),
     "link-into-the-git-folder": _link("config-link", ".git/config"),
     "link-to-a-windows-drive": _link("windows", "C:\\Users"),

@@ -209,6 +209,8 @@ async def test_a_service_that_fills_the_disk_is_stopped(roomy: DockerProvider, b
     fill = "for i in $(seq 60); do head -c 20M /dev/urandom > fill-$i; sleep 0.1; done; sleep 100"
     async with roomy.open(base, task_id="fill") as workspace, workspace.open_sandbox() as sandbox:
         await sandbox.start_service("filler", fill)
-        await sandbox.exec("sleep 10", timeout=60)
-        assert not (await sandbox.read_service("filler")).running
+        result = await sandbox.exec("sleep 10", timeout=60)
+        assert "(services: filler)" in result.stderr.text
+        with pytest.raises(ServiceError):
+            await sandbox.read_service("filler")
         assert int(await said(sandbox, "du -sm . | cut -f1")) < 1000

@@ -32,7 +32,7 @@ GIT_FOLDERS: Mapping[str, str] = {
     "a-link": "rm -rf .git; ln -s /proc/1/root .git",
     "removed": "rm -rf .git",
     "sealed": "rm -rf .git; mkdir .git; echo x > .git/config; chmod 0 .git",
-    "garbage": "rm -rf .git; git init -q .; echo /etc > .git/commondir; echo /root/.git/objects > "
+    "garbage": "rm -rf .git; git init -q .; echo /etc > .git/commondir; echo /srv/git/objects > "
     ".git/objects/info/alternates; head -c 9999 /dev/urandom > .git/index; echo 'ref: /etc/passwd' > .git/HEAD",
 }
 

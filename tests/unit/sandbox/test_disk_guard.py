@@ -86,12 +86,13 @@ async def test_a_nearly_full_disk_stops_who_has_written_much() -> None:
 
 
 class Hands:
-    """A command that writes and then waits, or fails."""
+    """A command that writes and then waits, or fails; services that are only remembered."""
 
     def __init__(self, disk: Disk, *, gone: bool = False) -> None:
         self.disk = disk
         self.gone = gone
         self.canceled = False
+        self.stopped: list[str] = []
 
     async def exec(
         self, command: str, *, timeout: float, cwd: str | None = None, output_limit: int = OUTPUT_LIMIT
@@ -100,7 +101,6 @@ class Hands:
             raise SandboxGone("gone")
         if command == "true":
             return ExecResult(exit_code=0, stdout=Output(head=b"fine"))
-        await anyio.lowlevel.checkpoint()
         self.disk.used = 5000 * MIB
         try:
             await anyio.sleep_forever()
@@ -120,6 +120,7 @@ class Hands:
         return ServiceState(name=name, running=True)
 
     async def stop_service(self, name: str) -> ServiceState:
+        self.stopped.append(name)
         return ServiceState(name=name, running=False)
 
 
@@ -134,14 +135,33 @@ async def test_a_command_that_fills_the_disk_is_stopped_and_the_next_one_runs() 
     hands = Hands(disk)
     sandbox = guarded(hands, disk)
     with anyio.fail_after(10):
-        result = await sandbox.exec("fill", timeout=60)
-    assert (result.exit_code, result.signal) == (None, 9)
-    assert "was stopped: it uses 5000 MiB" in result.stderr.text
-    assert hands.canceled
-    assert (await sandbox.exec("true", timeout=5)).stdout.text == "fine"
+        async with sandbox.watched():
+            await sandbox.start_service("server", "serve")
+            result = await sandbox.exec("fill", timeout=60)
+            assert (result.exit_code, result.signal) == (None, 9)
+            assert "was stopped: it uses 5000 MiB" in result.stderr.text
+            assert "(services: server)" in result.stderr.text
+            assert hands.canceled
+            assert hands.stopped == ["server"]
+            assert await sandbox.exec("true", timeout=5) == ExecResult(exit_code=0, stdout=Output(head=b"fine"))
 
 
-async def test_a_lost_sandbox_is_not_wrapped_in_a_group() -> None:
+async def test_a_service_that_fills_the_disk_between_commands_is_stopped_and_the_next_result_says_so() -> None:
+    disk = Disk(100 * RESERVE_BYTES)
+    hands = Hands(disk)
+    sandbox = guarded(hands, disk)
+    with anyio.fail_after(10):
+        async with sandbox.watched():
+            await sandbox.start_service("server", "serve")
+            disk.used = 5000 * MIB
+            while not hands.stopped:
+                await anyio.lowlevel.checkpoint()
+            result = await sandbox.exec("true", timeout=5)
+    assert result.exit_code == 0
+    assert result.stderr.text.endswith("delete what is not needed (services: server)\n")
+
+
+async def test_a_lost_sandbox_is_told_as_it_is() -> None:
     disk = Disk(100 * RESERVE_BYTES)
     with pytest.raises(SandboxGone):
         await guarded(Hands(disk, gone=True), disk).exec("true", timeout=5)

@@ -30,6 +30,7 @@ CACHE_BYTES: Final = 4 << 30
 MAX_SECONDS: Final = 1800.0
 """Seconds that a download may take."""
 _CHUNK: Final = 1 << 20
+_LONGEST_SECRET: Final = 8192
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,7 +174,7 @@ class ArtefactCache:
             length = response.headers.get("content-length", "")
             download.length = int(length) if length.isdecimal() else None
             self._check_size(download.length or 0, artefact)
-            total = await self._receive(response, file, download, artefact)
+            total = await self._receive(response, file, download, artefact, client)
         await anyio.to_thread.run_sync(_settle, download.part, download.final)
         download.length = total
         download.advance(total)
@@ -182,12 +183,22 @@ class ArtefactCache:
             self._size = await anyio.to_thread.run_sync(_prune, self._folder, self._max_bytes)
 
     async def _receive(
-        self, response: httpx2.Response, file: anyio.AsyncFile[bytes], download: Download, artefact: Artefact
+        self,
+        response: httpx2.Response,
+        file: anyio.AsyncFile[bytes],
+        download: Download,
+        artefact: Artefact,
+        client: UpstreamClient,
     ) -> int:
         digest = hashlib.sha256()
         total = 0
+        tail = b""
         async with aclosing(response.aiter_raw(_CHUNK)) as chunks:
             async for chunk in chunks:
+                # Looked at before anything older is let go of: a credential may stretch over two chunks.
+                if client.upstreams.echoes(tail + chunk):
+                    raise Refusal(502, f"{host_of(artefact.url)} repeats a credential in a file")
+                tail = chunk[-_LONGEST_SECRET:]
                 download.advance(total)  # all but the newest chunk, which may turn out to be the last
                 digest.update(chunk)
                 await file.write(chunk)
