@@ -65,7 +65,7 @@ class BaseVolumes:
         Raises:
             SandboxUnavailable: The engine refused a volume or container.
         """
-        marker = _marker_name(base, image)
+        marker = _marker_name(self._instance, base, image)
         found = await self._find(marker)
         if found is None:
             async with self._making:
@@ -158,6 +158,6 @@ def repository_key(mirror: Path) -> str:
     return hashlib.sha256(str(mirror).encode()).hexdigest()[:16]
 
 
-def _marker_name(base: Base, image: str) -> str:
-    parts = "\0".join((str(base.mirror), base.sha, image, base.ref, SEED_VERSION))
+def _marker_name(instance: str, base: Base, image: str) -> str:
+    parts = "\0".join((instance, str(base.mirror), base.sha, image, base.ref, SEED_VERSION))
     return "pullwright-base-ready-" + hashlib.sha256(parts.encode()).hexdigest()[:24]

@@ -152,11 +152,3 @@ def labels(*, instance: str, kind: str, task: str = "", **more: str) -> dict[str
     made = {LABEL_OWNER: owner(), LABEL_CREATED: str(int(time.time()))}
     own = {LABEL_INSTANCE: instance, LABEL_KIND: kind, LABEL_TASK: task, **made}
     return {**own, **more}
-
-
-def overlay_options(lower: str, layer: str) -> dict[str, str] | None:
-    """Return the ``local`` driver's options for an overlay, or None when these paths can not be written as options."""
-    if any(char in path for path in (lower, layer) for char in ",:\\"):
-        return None
-    folders = f"lowerdir={lower},upperdir={layer}/upper,workdir={layer}/work"
-    return {"type": "overlay", "device": "overlay", "o": f"{folders},nodev,nosuid"}

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pullwright.sandbox.container_spec import ContainerLimits, ContainerSpec, Mount, labels, overlay_options
+from pullwright.sandbox.container_spec import ContainerLimits, ContainerSpec, Mount, labels
 from pullwright.sandbox.seccomp import profile_json
 
 PLAIN = ContainerSpec(image="x", kind="agent", mounts=(), labels=labels(instance="i", kind="agent", task="t"))
@@ -73,13 +73,3 @@ def test_a_runtime_and_a_first_process_of_ones_own() -> None:
     assert isinstance(host, dict)
     assert (host["Runtime"], host["Init"], host["AutoRemove"]) == ("runsc", False, True)
     assert config["Cmd"] == ["sh", "-c", "wait"]
-
-
-def test_paths_that_would_change_the_meaning_of_the_options_are_not_used() -> None:
-    options = overlay_options("/v/base/_data", "/v/layer/_data")
-    assert options is not None
-    assert options["o"] == (
-        "lowerdir=/v/base/_data,upperdir=/v/layer/_data/upper,workdir=/v/layer/_data/work,nodev,nosuid"
-    )
-    assert overlay_options("/v/a,b", "/v/l") is None
-    assert overlay_options("/v/a", "/v/l:m") is None
