@@ -248,8 +248,7 @@ async def open_provider(engine: DockerEngine, settings: Settings, view: View) ->
     limits = ContainerLimits(
         memory_mib=settings.sandbox_memory_mb, cpus=settings.sandbox_cpus, disk_mib=settings.sandbox_disk_mb
     )
-    upstreams = await to_thread.run_sync(host_upstreams)
-    async with EgressGateway(upstreams, cache=settings.home.expanduser() / "packages") as gateway:
+    async with EgressGateway(host_upstreams, cache=settings.home.expanduser() / "packages") as gateway:
         yield DockerProvider(
             engine,
             instance=await instance_name(settings),

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypedDict
 
 import anyio
-import httpx2
+from anyio import to_thread
 from anyio.abc import ByteStream
 
 from pullwright.agents.egress import EgressDecision, EgressMode, EgressPolicy
-from pullwright.sandbox.egress.apt import AptGateway
-from pullwright.sandbox.egress.cache import CACHE_BYTES, ArtefactCache
-from pullwright.sandbox.egress.decisions import Ledger
-from pullwright.sandbox.egress.http_server import HttpPort
-from pullwright.sandbox.egress.npm import NpmGateway
-from pullwright.sandbox.egress.page_cache import PageCache
-from pullwright.sandbox.egress.pypi import PypiGateway
+from pullwright.sandbox.egress.cache import CACHE_BYTES
+from pullwright.sandbox.egress.decisions import Ledger, Refusal
+from pullwright.sandbox.egress.http_server import Exchange, HttpPort, Responder
 from pullwright.sandbox.egress.tunnel import Connector, ConnectPort, Resolver, connect, resolve
-from pullwright.sandbox.egress.upstream_client import TIMEOUT, UpstreamClient
 from pullwright.sandbox.egress.upstreams import Upstreams
 
 ConnectionHandler = Callable[[ByteStream], Awaitable[None]]
@@ -94,12 +89,18 @@ class EgressSession:
         return self._ledger.drain()
 
 
+class _How(TypedDict):
+    cache: Path
+    cache_bytes: int
+    min_age: timedelta | None
+
+
 class EgressGateway:
     """Connections to registries and the cache of a process. Enter and leave it in the same task."""
 
     def __init__(
         self,
-        upstreams: Upstreams,
+        upstreams: Upstreams | Callable[[], Upstreams],
         *,
         cache: Path,
         cache_bytes: int = CACHE_BYTES,
@@ -110,7 +111,7 @@ class EgressGateway:
         """Prepare a gateway.
 
         Args:
-            upstreams: Where packages come from.
+            upstreams: Where packages come from, or a blocking function that finds it out when a package is asked for.
             cache: A folder of its own, on a disk with room; made when it is not there.
             cache_bytes: Bytes that the folder may hold.
             min_age: Time since its release that a Python or npm package must have; None for no such rule.
@@ -118,37 +119,17 @@ class EgressGateway:
             connector: Connects to such an address.
         """
         self._upstreams = upstreams
-        self._cache = cache
-        self._cache_bytes = cache_bytes
-        self._min_age = min_age
+        self._how: _How = {"cache": cache, "cache_bytes": cache_bytes, "min_age": min_age}
         self._resolver = resolver
         self._connector = connector
         self._stack = AsyncExitStack()
+        self._opening = anyio.Lock()
+        self._registries: Mapping[str, Responder] | None = None
 
     async def __aenter__(self) -> EgressGateway:
-        """Open the cache.
-
-        Raises:
-            OSError: The folder can not be made, or a CA file can not be read.
-        """
-        async with AsyncExitStack() as stack:
-            context = await anyio.to_thread.run_sync(_trust, self._upstreams.ca_files)
-            client = UpstreamClient(await stack.enter_async_context(_http_client(context)), self._upstreams)
-            proxy = self._upstreams.apt_proxy
-            apt = (
-                UpstreamClient(await stack.enter_async_context(_http_client(context, proxy)), self._upstreams)
-                if proxy
-                else client
-            )
-            tasks = await stack.enter_async_context(anyio.create_task_group())
-            stack.callback(tasks.cancel_scope.cancel)
-            files = ArtefactCache(self._cache, client, tasks, max_bytes=self._cache_bytes)
-            await files.open_folder()
-            pages = PageCache(client)
-            self._pypi = PypiGateway(self._upstreams.pypi, pages, files, self._min_age)
-            self._npm = NpmGateway(self._upstreams, pages, files, self._min_age)
-            self._apt = AptGateway(self._upstreams.apt, PageCache(apt), files, apt)
-            self._stack = stack.pop_all()
+        """Make ready; nothing is read or opened before a sandbox asks for a package."""
+        self._tasks = await self._stack.enter_async_context(anyio.create_task_group())
+        self._stack.callback(self._tasks.cancel_scope.cancel)
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -165,21 +146,29 @@ class EgressGateway:
         ledger = Ledger(policy.max_bytes)
         ports: dict[int, ConnectionHandler] = {}
         if policy.mode is not EgressMode.NONE:
-            ports[PYPI_PORT] = HttpPort("pypi", self._pypi.respond, ledger)
-            ports[NPM_PORT] = HttpPort("npm", self._npm.respond, ledger)
-            if root:
-                ports[APT_PORT] = HttpPort("apt", self._apt.respond, ledger)
+            kinds = {PYPI_PORT: "pypi", NPM_PORT: "npm", **({APT_PORT: "apt"} if root else {})}
+            for port, kind in kinds.items():
+                ports[port] = HttpPort(kind, partial(self._respond, kind), ledger)
         if policy.mode in (EgressMode.ALLOWLIST, EgressMode.OPEN):
             ports[CONNECT_PORT] = ConnectPort(policy, ledger, self._resolver, self._connector)
         return EgressSession(ports, ledger)
 
+    async def _respond(self, kind: str, exchange: Exchange) -> None:
+        try:
+            registries = await self._opened()
+        except OSError as exc:
+            raise Refusal(502, f"the package gateway can not be opened ({exc})") from exc
+        await registries[kind](exchange)
 
-def _trust(ca_files: tuple[str, ...]) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    for path in ca_files:
-        context.load_verify_locations(path)
-    return context
+    async def _opened(self) -> Mapping[str, Responder]:
+        """Return the registries. They are opened on first use: to find out about them takes the host half a second."""
+        async with self._opening:
+            if self._registries is None:
+                from pullwright.sandbox.egress.registries import open_registries
 
-
-def _http_client(context: ssl.SSLContext, proxy: str | None = None) -> httpx2.AsyncClient:
-    return httpx2.AsyncClient(verify=context, proxy=proxy, timeout=TIMEOUT)
+                upstreams = self._upstreams
+                found = upstreams if isinstance(upstreams, Upstreams) else await to_thread.run_sync(upstreams)
+                self._registries = await self._stack.enter_async_context(
+                    open_registries(found, self._tasks, **self._how)
+                )
+            return self._registries
