@@ -35,6 +35,44 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How fast one model call was, or several; the sums that means are made of."""
+
+    calls: int = 0
+    first_token_seconds: float = 0.0
+    """From the request to the first token: the queue and the reading of the prompt."""
+    writing_seconds: float = 0.0
+    """From the first token to the end."""
+    written_tokens: int = 0
+    """Completion tokens of the calls whose writing could be timed; a reply that comes whole can not."""
+
+    @classmethod
+    def of(cls, usage: Usage, first_token_seconds: float) -> Pace:
+        """Return the pace of one call."""
+        writing = max(0.0, usage.model_seconds - first_token_seconds)
+        written = usage.completion_tokens if writing else 0
+        return cls(calls=1, first_token_seconds=first_token_seconds, writing_seconds=writing, written_tokens=written)
+
+    def __add__(self, other: Pace) -> Pace:
+        return Pace(
+            calls=self.calls + other.calls,
+            first_token_seconds=self.first_token_seconds + other.first_token_seconds,
+            writing_seconds=self.writing_seconds + other.writing_seconds,
+            written_tokens=self.written_tokens + other.written_tokens,
+        )
+
+    @property
+    def mean_first_token_seconds(self) -> float:
+        """Mean time to the first token; 0 without a call."""
+        return self.first_token_seconds / self.calls if self.calls else 0.0
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Completion tokens per second of writing; 0 where that could not be timed."""
+        return self.written_tokens / self.writing_seconds if self.writing_seconds else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
     """Limits of one run."""
 

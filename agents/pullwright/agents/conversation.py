@@ -3,30 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from pullwright.agents.budget import Usage
+from pullwright.agents.budget import Pace, Usage
 from pullwright.agents.egress import EgressDecision
 from pullwright.agents.events import (
     ChangeVerified,
     CheckpointMade,
+    ConversationCompacted,
     EgressDecided,
     ModelReplied,
+    PlanUpdated,
     RunEvent,
     RunStarted,
     ToolFinished,
     UserSaid,
 )
-from pullwright.agents.message import Image, Message, SystemMessage, UserMessage
+from pullwright.agents.message import AssistantMessage, Image, Message, SystemMessage, UserMessage
+
+BRIEFING = 2
+"""The messages that every conversation begins with, the system's and the task's; they outlive every compaction."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunState:
-    """What the next step needs to know. ``messages`` only ever grows at its end."""
+    """What the next step needs to know. ``messages`` grows at its end, except when it is compacted."""
 
     messages: tuple[Message, ...] = ()
     steps: int = 0
     usage: Usage = Usage()
+    pace: Pace = field(default_factory=Pace)
+    """How fast the model answered."""
+
+    said: tuple[str, ...] = ()
+    """What people said after the first prompt; a compaction keeps it word for word."""
+
+    plan: tuple[tuple[str, str], ...] = ()
+    """The model's last plan, as (text, state) pairs."""
+
+    compactions: int = 0
+    compacted_at: int | None = None
+    """The step of the last compaction of this conversation."""
+
     images: tuple[Image, ...] = ()
     """Pictures of the task; they belong to the first user message and live with the task, not in the journal."""
 
@@ -41,18 +59,25 @@ class RunState:
         match event:
             case RunStarted():
                 first = UserMessage(content=event.user_prompt, images=self.images)
-                return replace(self, messages=(SystemMessage(content=event.system_prompt), first))
+                messages = (SystemMessage(content=event.system_prompt), first)
+                return replace(self, messages=messages, said=(), plan=(), compacted_at=None)
             case ModelReplied():
                 return replace(
                     self,
                     messages=(*self.messages, event.message),
                     steps=event.step,
                     usage=self.usage + event.usage,
+                    pace=self.pace + Pace.of(event.usage, event.first_token_seconds),
                 )
             case ToolFinished():
                 return replace(self, messages=(*self.messages, event.result))
             case UserSaid():
-                return replace(self, messages=(*self.messages, UserMessage(content=event.content)))
+                said = self.said if event.nudge else (*self.said, event.content)
+                return replace(self, messages=(*self.messages, UserMessage(content=event.content)), said=said)
+            case PlanUpdated():
+                return replace(self, plan=event.items)
+            case ConversationCompacted():
+                return self._compacted(event)
             case EgressDecided():
                 return replace(self, egress=(*self.egress, *event.decisions))
             case CheckpointMade():
@@ -60,6 +85,25 @@ class RunState:
             case ChangeVerified():
                 return replace(self, egress=(*self.egress, *event.evidence.egress))
         return self
+
+    def _compacted(self, event: ConversationCompacted) -> RunState:
+        return replace(
+            self,
+            messages=compacted_messages(self.messages, event),
+            usage=self.usage + event.usage,
+            compactions=self.compactions + 1,
+            compacted_at=event.step,
+        )
+
+
+def compacted_messages(messages: tuple[Message, ...], event: ConversationCompacted) -> tuple[Message, ...]:
+    """Return the conversation with a summary in the place of what it covers.
+
+    The form is one that every chat template accepts: system, user, assistant text, user, and then whole rounds. The
+    summary is the assistant's, because it was made of text that must not speak with a person's authority.
+    """
+    summary = (AssistantMessage(content=event.summary), UserMessage(content=event.content))
+    return (*messages[:BRIEFING], *summary, *messages[event.covered :])
 
 
 def fold(events: Iterable[RunEvent], *, images: tuple[Image, ...] = ()) -> RunState:

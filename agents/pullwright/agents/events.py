@@ -62,6 +62,8 @@ class UserSaid:
     type: ClassVar[str] = "user.said"
     step: int
     content: str
+    nudge: bool = False
+    """Written by the loop itself; not worth keeping when the conversation is compacted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +73,33 @@ class PlanUpdated:
     type: ClassVar[str] = "plan.updated"
     step: int
     items: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConversationCompacted:
+    """The conversation became too long for the window, and a summary has taken the place of most of it.
+
+    The words are frozen with the event, so that a newer release replays the same prefix.
+    """
+
+    type: ClassVar[str] = "conversation.compacted"
+    step: int
+    covered: int
+    """How many messages, from the first, the summary stands for; what follows them stays."""
+    summary: str
+    """What was done so far, in the model's own words, or in ours where it gave none."""
+    content: str
+    """The user message after the summary: ``kept`` and ``plan``, and that the work goes on."""
+    kept: tuple[str, ...] = ()
+    """What people said after the first prompt, word for word."""
+    plan: tuple[tuple[str, str], ...] = ()
+    tokens_before: int = 0
+    tokens_after: int = 0
+    """Counted or estimated tokens of a request before and after."""
+    source: str = ""
+    """``model`` (asked in the conversation itself), ``excerpt`` (asked about an excerpt) or ``digest`` (not asked)."""
+    usage: Usage = Usage()
+    """What the summary cost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +174,7 @@ RunEvent = (
     | ToolFinished
     | UserSaid
     | PlanUpdated
+    | ConversationCompacted
     | EgressDecided
     | CheckpointMade
     | ChangeCommitted
@@ -161,6 +191,7 @@ _CLASSES: Mapping[str, type[RunEvent]] = {
         ToolFinished,
         UserSaid,
         PlanUpdated,
+        ConversationCompacted,
         EgressDecided,
         CheckpointMade,
         ChangeCommitted,
@@ -209,8 +240,10 @@ def _revive(key: str, value: Any) -> Any:
             return Usage(**value)
         case "result", dict():
             return ToolResult(**value)
-        case "items", list() | tuple():
+        case "items" | "plan", list() | tuple():
             return tuple((text, state) for text, state in value)
+        case "kept", list() | tuple():
+            return tuple(value)
         case "files", list() | tuple():
             return tuple(FileStat(**item) for item in value)
         case "decisions", list() | tuple():

@@ -13,8 +13,17 @@ from typing import Final
 
 from anyio import create_task_group
 
-from pullwright.agents.errors import MalformedReply, PullwrightError, SandboxGone, ToolError, ToolRejected
-from pullwright.agents.events import ModelReplied, RunEvent, ToolFinished, UserSaid
+from pullwright.agents.compaction import Compactor, conversation_id
+from pullwright.agents.errors import (
+    ContextTooLong,
+    MalformedReply,
+    PullwrightError,
+    SandboxGone,
+    ToolError,
+    ToolRejected,
+)
+from pullwright.agents.events import ConversationCompacted, ModelReplied, RunEvent, ToolFinished, UserSaid
+from pullwright.agents.llm.counting import EndpointCounter
 from pullwright.agents.message import AssistantMessage, ToolCall, ToolResult
 from pullwright.agents.ports.clock import Clock
 from pullwright.agents.ports.model import DeltaListener, Model, ModelReply, ModelRequest, ReasoningEffort, ReplyClass
@@ -60,6 +69,8 @@ class AgentLoop:
         ask: Puts a question to a person.
         keep: Keeps the files of a sandbox after a step that may have changed them; called while the model thinks.
         on_delta: Told what the model says while it says it.
+        compactor: Keeps the conversation within the model's window; without one it is made shorter only after the
+            endpoint has refused it.
     """
 
     def __init__(
@@ -73,6 +84,7 @@ class AgentLoop:
         ask: Callable[[str], Awaitable[str]],
         keep: Callable[[Sandbox], Awaitable[None]] | None = None,
         on_delta: DeltaListener | None = None,
+        compactor: Compactor | None = None,
     ) -> None:
         self._model = model
         self._toolbox = toolbox
@@ -83,6 +95,7 @@ class AgentLoop:
         self._keep = keep
         self._changed = False
         self._on_delta = on_delta
+        self._compactor = compactor or Compactor(model, EndpointCounter(), window=lambda: 0)
         self._progress = ProgressWatch()
         self._started = clock.monotonic()
 
@@ -91,7 +104,7 @@ class AgentLoop:
 
         Raises:
             BudgetExceeded: A limit was reached; everything so far is recorded.
-            ModelError: The endpoint gave no usable reply.
+            ModelError: The endpoint gave no usable reply, or the conversation does not fit and can not be made shorter.
             SandboxGone: The sandbox ended; every call has its result, so that another sandbox may go on from here.
             SandboxError: The sandbox broke in another way.
             LeaseLost: Another attempt owns the run.
@@ -144,13 +157,7 @@ class AgentLoop:
         state = self._recorder.state
         seconds = self._clock.monotonic() - self._started
         self._recorder.task.spec.budget.check(steps=state.steps, usage=state.usage, seconds=seconds)
-        request = ModelRequest(
-            conversation_id=self._recorder.task.id,
-            messages=state.messages,
-            tools=self._toolbox.specs,
-            effort=self._effort,
-        )
-        reply = await self._model.complete(request, self._on_delta)
+        reply = await self._complete()
         replied = ModelReplied(
             step=state.steps + 1,
             message=_storable(reply),
@@ -163,9 +170,40 @@ class AgentLoop:
         await self._recorder.record(replied)
         return reply
 
+    async def _complete(self) -> ModelReply:
+        """Ask; a conversation that turns out too long is made shorter and sent once more."""
+        request = await self._fitting_request()
+        try:
+            return await self._send(request)
+        except ContextTooLong as exc:
+            await self._recorder.record(await self._compactor.after_overflow(request, self._recorder.state, exc))
+        return await self._send(await self._fitting_request())
+
+    async def _send(self, request: ModelRequest) -> ModelReply:
+        reply = await self._model.complete(request, self._on_delta)
+        self._compactor.observe(request, reply.usage.prompt_tokens)
+        return reply
+
+    async def _fitting_request(self) -> ModelRequest:
+        fitting = await self._compactor.fit(self._request(), self._recorder.state)
+        if isinstance(fitting, ConversationCompacted):
+            await self._recorder.record(fitting)
+            fitting = await self._compactor.fit(self._request(), self._recorder.state)
+        assert isinstance(fitting, ModelRequest)  # a conversation is not compacted twice in one step
+        return fitting
+
+    def _request(self) -> ModelRequest:
+        state = self._recorder.state
+        return ModelRequest(
+            conversation_id=conversation_id(self._recorder.task.id, state.compactions),
+            messages=state.messages,
+            tools=self._toolbox.specs,
+            effort=self._effort,
+        )
+
     async def _nudge(self, kind: ReplyClass) -> None:
         content = NUDGE_CUT_OFF if kind is ReplyClass.TRUNCATED else NUDGE_NO_CALL
-        await self._recorder.record(UserSaid(step=self._recorder.state.steps, content=content))
+        await self._recorder.record(UserSaid(step=self._recorder.state.steps, content=content, nudge=True))
 
     async def _run_calls(self, reply: ModelReply, sandbox: Sandbox) -> bool:
         """Run the calls in order and say whether any of them could be run."""

@@ -20,6 +20,9 @@ app = typer.Typer(
 )
 sandbox = typer.Typer(help="The sandbox that tasks run in.", no_args_is_help=True)
 app.add_typer(sandbox, name="sandbox")
+endpoint = typer.Typer(help="The server that runs the model.", no_args_is_help=True)
+app.add_typer(endpoint, name="endpoint")
+
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object per line, for scripts.")]
 At = Annotated[int, typer.Option("--at", min=1, help="Number of the checkpoint.", metavar="N")]
@@ -182,6 +185,41 @@ def reap(owner: str, engine_url: str) -> None:
     from pullwright.cli.commands.sandbox import reap_command
 
     raise typer.Exit(reap_command(owner, engine_url))
+
+
+@endpoint.command()
+def recipe(
+    server: Annotated[str, typer.Argument(help="vllm, sglang, ollama, llamacpp or nim.")],
+    gpus: Annotated[str, typer.Option(help="Number, name and memory, such as 4xH100-80.", metavar="NxNAME-GB")],
+    window: Annotated[int | None, typer.Option(min=1, help="Tokens; by default the most that fit.")] = None,
+    agents: Annotated[int | None, typer.Option(min=1, help="Agents at once; by default the most that fit.")] = None,
+    kv: Annotated[str, typer.Option(help="KV cache: bf16, or fp8 for twice the context.")] = "bf16",
+    weights: Annotated[str, typer.Option(help="For llamacpp: q4 or q8.")] = "",
+    compare_api: Annotated[
+        str, typer.Option(help="Compare with an API at so many tokens a day, such as 250M.", metavar="TOKENS_PER_DAY")
+    ] = "",
+    price_in: Annotated[float, typer.Option(min=0, help="API: dollars per million input tokens.")] = 1.5,
+    price_out: Annotated[float, typer.Option(min=0, help="API: dollars per million output tokens.")] = 7.5,
+    output_share: Annotated[float, typer.Option(min=0, max=1, help="Part of the tokens that is output.")] = 0.05,
+    gpu_hour: Annotated[float | None, typer.Option(min=0, help="Dollars per GPU-hour.")] = None,
+    json: Json = False,
+) -> None:
+    """Print how to start a server for Mistral Medium 3.5 on these GPUs, and what fits."""
+    from pullwright.agents.llm.capacity import Prices
+    from pullwright.cli.commands.endpoint import RecipeRequest, recipe_command
+
+    prices = Prices(per_million_in=price_in, per_million_out=price_out, output_share=output_share, gpu_hour=gpu_hour)
+    request = RecipeRequest(
+        server=server,
+        gpus=gpus,
+        window=window,
+        agents=agents,
+        kv=kv,
+        weights=weights,
+        tokens_per_day=compare_api,
+        prices=prices,
+    )
+    raise typer.Exit(recipe_command(request, json=json))
 
 
 def main() -> NoReturn:

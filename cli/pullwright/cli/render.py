@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
+from pullwright.agents.budget import Pace, Usage
 from pullwright.agents.change import CheckResult, Evidence
 from pullwright.agents.events import (
     ChangeCommitted,
     ChangePublished,
     ChangeVerified,
+    ConversationCompacted,
     EgressDecided,
     JournalEntry,
     ModelReplied,
@@ -25,6 +27,7 @@ from pullwright.agents.events import (
     UserSaid,
     to_data,
 )
+from pullwright.agents.llm.prices import Prices, cost_of
 from pullwright.agents.message import ToolCall
 from pullwright.agents.ports.model import Delta
 
@@ -94,8 +97,11 @@ def entry_data(entry: JournalEntry) -> dict[str, Any]:
 class TerminalView:
     """Lines for people, and on a terminal a live line that says what is going on."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, prices: Prices | None = None) -> None:
         self._console = console
+        self._prices = prices or Prices()
+        self._model = ""
+        self._pace = Pace()
         self._started = time.monotonic()
         self._tokens = 0
         self._step = 0
@@ -123,13 +129,15 @@ class TerminalView:
         match entry.event:
             case RunStarted() as event:
                 self._line(f"● {event.model} ({event.effort}) on {event.base_ref} at {event.base_sha[:12]}", "bold")
-                self._doing = "waiting for the model"
+                self._doing, self._model = "waiting for the model", event.model
             case ModelReplied() as event:
                 self._replied(event)
             case ToolFinished() as event:
                 self._tool_finished(event)
             case PlanUpdated() as event:
                 self._plan(event)
+            case ConversationCompacted() as event:
+                self._compacted(event)
             case EgressDecided() as event:
                 self._blocked(event)
             case UserSaid() as event:
@@ -142,6 +150,7 @@ class TerminalView:
     def _replied(self, event: ModelReplied) -> None:
         self._step, self._streamed = event.step, 0
         self._tokens += event.usage.total_tokens
+        self._pace += Pace.of(event.usage, event.first_token_seconds)
         if event.message.content.strip():
             self._line(event.message.content.strip(), "")
         for call in event.message.tool_calls:
@@ -162,6 +171,11 @@ class TerminalView:
         marks = {"done": "✔", "doing": "◐", "todo": "○"}
         for text, state in event.items:
             self._line(f"  {marks.get(state, '○')} {text}", "green" if state == "done" else "")
+
+    def _compacted(self, event: ConversationCompacted) -> None:
+        self._tokens += event.usage.total_tokens
+        before, after = event.tokens_before, event.tokens_after
+        self._line(f"● conversation compacted from about {before} to {after} tokens", "bold")
 
     def _blocked(self, event: EgressDecided) -> None:
         refused = {f"{item.target}: {item.rule}": None for item in event.decisions if not item.allowed}
@@ -212,12 +226,23 @@ class TerminalView:
         self._line(f"● patch  {event.patch_path}", "bold green")
 
     def _finished(self, event: RunFinished) -> None:
-        usage = event.usage
-        cost = f"{event.steps} steps, {usage.prompt_tokens} + {usage.completion_tokens} tokens"
+        cost = ", ".join([f"{event.steps} steps", *self._spent(event.usage)])
         style = "bold green" if event.status == "succeeded" else "bold red"
         self._line(f"● {event.status}: {event.reason} ({cost}, {time.monotonic() - self._started:.0f} s)", style)
         if event.patch_path and event.status != "succeeded":
             self._line(f"● work so far {event.patch_path}", "bold")
+
+    def _spent(self, usage: Usage) -> Iterator[str]:
+        cached = f" ({usage.cached_tokens} cached)" if usage.cached_tokens else ""
+        thought = f" ({usage.reasoning_tokens} reasoning)" if usage.reasoning_tokens else ""
+        yield f"{usage.prompt_tokens}{cached} + {usage.completion_tokens}{thought} tokens"
+        if self._pace.tokens_per_second:
+            yield f"{self._pace.tokens_per_second:.0f} tokens/s"
+        if self._pace.mean_first_token_seconds:
+            yield f"first token after {self._pace.mean_first_token_seconds:.1f} s"
+        cost = str(cost_of(usage, self._prices, model=self._model))
+        if cost:
+            yield cost
 
     def _block(self, text: str, style: str) -> None:
         lines = text.splitlines()

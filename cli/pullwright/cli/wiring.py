@@ -17,7 +17,7 @@ from pullwright.agents.background import beside
 from pullwright.agents.change import RepositoryRef
 from pullwright.agents.clock import SystemClock
 from pullwright.agents.egress import EgressMode, EgressPolicy
-from pullwright.agents.errors import ConfigError, EndpointMisconfigured, SandboxError
+from pullwright.agents.errors import ConfigError, SandboxError
 from pullwright.agents.ports.code_host import CodeHost, Issue
 from pullwright.agents.ports.store import TaskStore
 from pullwright.agents.task import TaskSpec
@@ -26,6 +26,7 @@ from pullwright.cli.render import JsonView, View, printable
 from pullwright.cli.settings import Settings
 
 if TYPE_CHECKING:
+    from pullwright.agents.llm.self_test import SelfTest
     from pullwright.agents.llm.settings import EndpointSettings
     from pullwright.agents.worker.worker import Worker
     from pullwright.sandbox.docker_engine import DockerEngine
@@ -167,20 +168,15 @@ def endpoint_settings(settings: Settings) -> EndpointSettings:
     )
 
 
-async def probe_endpoint(settings: Settings) -> str:
-    """Ask the endpoint what it serves and whether its tool calls work; return that in one line.
+async def probe_endpoint(settings: Settings) -> SelfTest:
+    """Try what runs need of the endpoint.
 
     Raises:
-        ModelError: It does not answer, or is set up in a way that can not work.
+        ModelUnavailable: It does not answer.
     """
-    from pullwright.agents.llm.openai_model import OpenAIModel
+    from pullwright.agents.llm.self_test import self_test
 
-    async with OpenAIModel.open(endpoint_settings(settings)) as model:
-        report = await model.probe(settings.reasoning_effort)
-    if not report.calls_tools:
-        raise EndpointMisconfigured(f"{report.model.name} answers, but its tool calls do not arrive; {report.remark}")
-    window = f"window {report.model.window} tokens, " if report.model.window else ""
-    return f"{report.model.name} at {settings.endpoint_url}, {window}tool calls work"
+    return await self_test(endpoint_settings(settings))
 
 
 @asynccontextmanager
@@ -191,6 +187,8 @@ async def open_worker(settings: Settings, spec: TaskSpec, store: TaskStore, view
         ModelError: The endpoint does not answer, or refuses the key.
         SandboxUnavailable: No container engine answers.
     """
+    from pullwright.agents.compaction import Compactor
+    from pullwright.agents.llm.counting import EndpointCounter
     from pullwright.agents.llm.openai_model import OpenAIModel
     from pullwright.agents.worker.pipeline import Parts
     from pullwright.agents.worker.worker import Worker
@@ -200,11 +198,12 @@ async def open_worker(settings: Settings, spec: TaskSpec, store: TaskStore, view
     from pullwright.sandbox.watchdog import watchdog
 
     home = settings.home.expanduser()
+    counter = EndpointCounter()
     async with (
         open_engine() as engine,
         watchdog(reaper_command(engine.url)),
         reaping(engine, settings),
-        OpenAIModel.open(endpoint_settings(settings)) as model,
+        OpenAIModel.open(endpoint_settings(settings), count=counter.known) as model,
         open_provider(engine, settings, view) as provider,
     ):
         mirror = git_mirror(settings)
@@ -225,6 +224,7 @@ async def open_worker(settings: Settings, spec: TaskSpec, store: TaskStore, view
                 ask=_asker(view),
                 effort=settings.reasoning_effort,
                 on_delta=view.delta,
+                compactor=lambda: Compactor(model, counter, window=lambda: model.window),
             )
         )
 

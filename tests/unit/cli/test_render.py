@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from pullwright.agents.events import JournalEntry, RunEvent, ToolFinished
-from pullwright.agents.message import ToolResult
+from pullwright.agents.budget import Usage
+from pullwright.agents.events import JournalEntry, ModelReplied, RunEvent, RunFinished, RunStarted, ToolFinished
+from pullwright.agents.llm.prices import Prices
+from pullwright.agents.message import AssistantMessage, ToolResult
 from pullwright.agents.ports.model import Delta
 from pullwright.agents.testing.contracts_store import every_event, finished
 from pullwright.cli.render import JsonView, TerminalView, printable
@@ -46,6 +48,31 @@ def test_every_event_can_be_shown() -> None:
     assert "▸ bash true" in out.getvalue()
     assert "✔ look" in out.getvalue()
     assert "succeeded" in out.getvalue()
+
+
+def test_the_end_says_what_the_run_cost() -> None:
+    out = io.StringIO()
+    view = TerminalView(Console(file=out, force_terminal=False, width=200), Prices(gpus=4))
+    usage = Usage(
+        prompt_tokens=1_000_000,
+        cached_tokens=900_000,
+        completion_tokens=2_000,
+        reasoning_tokens=1_500,
+        model_seconds=102.0,
+    )
+    model = "mistralai/Mistral-Medium-3.5-128B"
+    view.entry(
+        entry(RunStarted(model=model, effort="high", base_ref="", base_sha="", system_prompt="", user_prompt=""))
+    )
+    replied = ModelReplied(
+        step=1, message=AssistantMessage(content="x"), kind="text", usage=usage, first_token_seconds=2.0
+    )
+    view.entry(entry(replied))
+    view.entry(entry(RunFinished(status="succeeded", reason="ok", usage=usage, steps=1)))
+    assert (
+        "1 steps, 1000000 (900000 cached) + 2000 (1500 reasoning) tokens, 20 tokens/s, first token after 2.0 s, "
+        "$1.52 at API prices, 408 GPU-seconds"
+    ) in out.getvalue()
 
 
 @pytest.mark.parametrize("event", every_event(), ids=lambda event: event.type)

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from pullwright.agents.llm.profile import Profile
-from pullwright.agents.llm.render import JsonObject, render_message, render_tools
+from pullwright.agents.llm.render import JsonObject, joined, joins, render_message, render_tools
 from pullwright.agents.llm.settings import EndpointSettings
 from pullwright.agents.message import Message, ToolSpec
 from pullwright.agents.ports.model import ModelRequest, ReasoningEffort
@@ -37,7 +37,7 @@ def request_options(
         options["tool_choice"] = "auto"
     if profile.affinity_field:
         options[profile.affinity_field] = request.conversation_id
-    return options
+    return {name: value for name, value in options.items() if name not in profile.refused_fields}
 
 
 def streams(profile: Profile, settings: EndpointSettings) -> bool:
@@ -49,6 +49,9 @@ def streams(profile: Profile, settings: EndpointSettings) -> bool:
 class _Conversation:
     messages: list[Message] = field(default_factory=list)
     pieces: list[bytes] = field(default_factory=list)
+    """One per message on the wire, which may hold several of ``messages``."""
+    starts: list[int] = field(default_factory=list)
+    """For each piece, the index of its first message."""
 
 
 class BodyEncoder:
@@ -74,12 +77,26 @@ class BodyEncoder:
 
     def _encoded_messages(self, request: ModelRequest) -> list[bytes]:
         known = self._recall(request.conversation_id)
-        count = _common_length(known.messages, request.messages)
-        del known.messages[count:], known.pieces[count:]
-        for message in request.messages[count:]:
+        self._forget(known, _common_length(known.messages, request.messages))
+        for message in request.messages[len(known.messages) :]:
+            if known.messages and joins(known.messages[-1], message, self._profile):
+                known.pieces.pop()
+            else:
+                known.starts.append(len(known.messages))
             known.messages.append(message)
-            known.pieces.append(_dump(render_message(message, self._profile)))
+            known.pieces.append(self._piece(known.messages[known.starts[-1] :]))
         return known.pieces
+
+    @staticmethod
+    def _forget(known: _Conversation, count: int) -> None:
+        """Drop every piece that holds more than the first ``count`` messages."""
+        while len(known.messages) > count:
+            del known.messages[known.starts.pop() :]
+            known.pieces.pop()
+
+    def _piece(self, parts: list[Message]) -> bytes:
+        (message,) = joined(parts, self._profile)
+        return _dump(render_message(message, self._profile))
 
     def _recall(self, conversation_id: str) -> _Conversation:
         known = self._conversations.setdefault(conversation_id, _Conversation())

@@ -10,10 +10,12 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
 from ssl import PROTOCOL_TLS_CLIENT, SSLContext
 from typing import Self
 
 import anyio
+from httpx2 import HTTPError, Response
 from openai import (
     APIConnectionError,
     APIError,
@@ -23,26 +25,46 @@ from openai import (
     DefaultAsyncHttpxClient,
     Timeout,
 )
+from openai._streaming import ServerSentEvent
 
 from pullwright.agents.errors import ConfigError
 from pullwright.agents.llm.failure import AttemptFailed, Failure, FailureKind, classify
-from pullwright.agents.llm.settings import EndpointSettings, Timeouts
+from pullwright.agents.llm.settings import EndpointSettings
 
-ChunkListener = Callable[[object], None]
+ChunkListener = Callable[[object], object]
 
 _PATH = "/chat/completions"
 _CLOSE_SECONDS = 2.0
 _DEADLINE_SLACK = 1.0
 """The deadline between chunks is moved at most this often: moving a timer costs more than reading a chunk."""
+_REQUEST_IDS = ("x-request-id", "mistral-correlation-id")
+_LONGEST_REQUEST_ID = 100
+_END = object()
 _NO_CONNECTION = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol"})
+
+
+@dataclass(slots=True, kw_only=True)
+class Receipt:
+    """What is known of a reply besides its chunks; filled in when the reply is complete."""
+
+    request_id: str = ""
+    done: bool = False
+    """Whether the server said that this is all."""
+
+    def fill(self, response: Response, *, done: bool) -> None:
+        """Take over what the response says."""
+        named = (response.headers.get(name) for name in _REQUEST_IDS)
+        self.request_id = next(filter(None, named), "")[:_LONGEST_REQUEST_ID]
+        self.done = done
 
 
 class Connection:
     """Sends bodies and hands back JSON. Make it with ``open``."""
 
-    def __init__(self, client: AsyncOpenAI, timeouts: Timeouts) -> None:
+    def __init__(self, client: AsyncOpenAI, settings: EndpointSettings) -> None:
         self._client = client
-        self._timeouts = timeouts
+        self._timeouts = settings.timeouts
+        self._key = settings.key
 
     @classmethod
     @asynccontextmanager
@@ -64,7 +86,7 @@ class Connection:
             http_client=_plain_client() if settings.url.startswith("http://") else None,
         )
         try:
-            yield cls(client, settings.timeouts)
+            yield cls(client, settings)
         finally:
             with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
                 await client.close()
@@ -72,38 +94,104 @@ class Connection:
     async def models(self) -> object:
         """Return the endpoint's list of models."""
         limit = self._timeouts.connect
-        with _translated(), _limited(limit, limit, limit):
+        with self._translated(), _limited(limit, limit, limit):
             return await self._client.get("/models", cast_to=object)
 
-    async def stream(self, body: bytes, headers: Mapping[str, str], on_chunk: ChunkListener) -> None:
-        """Send a request for a stream and pass on its chunks until it ends."""
+    async def stream(
+        self,
+        body: bytes,
+        headers: Mapping[str, str],
+        on_chunk: ChunkListener,
+        *,
+        first_byte: float | None = None,
+        receipt: Receipt | None = None,
+    ) -> None:
+        """Send a request for a stream and pass on its chunks until it ends.
+
+        Args:
+            body: The JSON text.
+            headers: Sent besides those of the package.
+            on_chunk: Called with each chunk; what it raises is passed on after the connection is closed.
+            first_byte: Seconds until the first chunk; None for those of the settings.
+            receipt: Filled in at the end.
+        """
         limits = self._timeouts
-        with _translated(), _limited(limits.first_byte, limits.between_chunks, limits.total) as deadline:
-            stream = await self._client.post(
-                _PATH,
-                cast_to=object,
-                content=body,
-                options={"headers": headers},
-                stream=True,
-                stream_cls=AsyncStream[object],
-            )
+        if first_byte is None:
+            first_byte = limits.first_byte_after(0)
+        with _limited(first_byte, limits.between_chunks, limits.total) as deadline:
+            with self._translated():
+                stream = await self._client.post(
+                    _PATH,
+                    cast_to=object,
+                    content=body,
+                    options={"headers": headers},
+                    stream=True,
+                    stream_cls=_Stream,
+                )
             try:
-                async for chunk in stream:
+                while (chunk := await self._next(stream)) is not _END:
                     deadline.put_off()
                     on_chunk(chunk)
             finally:
                 # A closed connection is what makes the engine stop generating.
                 with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
                     await stream.close()
+        if receipt is not None:
+            receipt.fill(stream.response, done=stream.done)
 
-    async def whole(self, body: bytes, headers: Mapping[str, str]) -> object:
-        """Send a request for a whole reply and return it."""
+    async def _next(self, stream: _Stream) -> object:
+        with self._translated():
+            chunk = await anext(stream, _END)
+            _refuse_error(chunk)
+        return chunk
+
+    async def whole(
+        self,
+        body: bytes,
+        headers: Mapping[str, str],
+        on_chunk: ChunkListener,
+        *,
+        receipt: Receipt | None = None,
+    ) -> None:
+        """Send a request for a whole reply and pass it on."""
         total = self._timeouts.total
-        with _translated(), _limited(total, total, total):
-            reply = await self._client.post(_PATH, cast_to=object, content=body, options={"headers": headers})
-        if isinstance(reply, Mapping) and reply.get("error"):
-            raise AttemptFailed(classify(0, reply))
-        return reply
+        with self._translated(), _limited(total, total, total):
+            response = await self._client.post(_PATH, cast_to=Response, content=body, options={"headers": headers})
+            reply: object = json.loads(response.content)
+            _refuse_error(reply)
+        if receipt is not None:
+            receipt.fill(response, done=True)
+        on_chunk(reply)
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Turn what the package raises into one failed attempt, without the key in what the server said."""
+        try:
+            with _as_attempt():
+                yield
+        except AttemptFailed as failed:
+            if self._key and self._key in failed.failure.detail:
+                hidden = failed.failure.detail.replace(self._key, "…")
+                raise AttemptFailed(replace(failed.failure, detail=hidden)) from None
+            raise
+
+
+class _Stream(AsyncStream[object]):
+    """A stream that knows whether it was ended by the server's word."""
+
+    done = False
+
+    async def _iter_events(self) -> AsyncIterator[ServerSentEvent]:
+        async for event in super()._iter_events():
+            if event.data.startswith("[DONE]"):
+                self.done = True
+            yield event
+
+
+def _refuse_error(reply: object) -> None:
+    """Notice an error inside a 200, nested or flat."""
+    if isinstance(reply, Mapping) and (reply.get("error") or reply.get("object") == "error"):
+        raise AttemptFailed(classify(0, reply))
 
 
 def _plain_client() -> DefaultAsyncHttpxClient:
@@ -140,8 +228,7 @@ def _limited(first: float, between: float, total: float) -> Iterator[_Deadline]:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
-    """Turn what the package raises into one failed attempt."""
+def _as_attempt() -> Iterator[None]:
     try:
         yield
     except APIConnectionError as exc:
@@ -150,8 +237,12 @@ def _translated() -> Iterator[None]:
         raise AttemptFailed(classify(exc.status_code, exc.body, exc.response.headers)) from exc
     except APIError as exc:
         raise AttemptFailed(classify(0, exc.body)) from exc
-    except json.JSONDecodeError as exc:
-        raise AttemptFailed(Failure(kind=FailureKind.INTERRUPTED, detail=f"no JSON: {exc}")) from exc
+    except HTTPError as exc:
+        # Read errors outside of the package's own hands, such as a broken compression.
+        raise AttemptFailed(Failure(kind=FailureKind.INTERRUPTED, detail=type(exc).__name__)) from exc
+    except (ValueError, RecursionError) as exc:
+        # JSON, UTF-8, or a number of too many digits.
+        raise AttemptFailed(Failure(kind=FailureKind.INTERRUPTED, detail=f"no JSON: {str(exc)[:100]}")) from exc
 
 
 def _no_answer(exc: APIConnectionError) -> Failure:

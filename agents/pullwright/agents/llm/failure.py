@@ -6,9 +6,11 @@ Pure: takes what the transport saw, returns a class that the retry policy and th
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from enum import StrEnum
+from math import isfinite
 
 from pullwright.agents.errors import (
     ContextTooLong,
@@ -39,6 +41,9 @@ class FailureKind(StrEnum):
     TIMED_OUT = "timed_out"
     INTERRUPTED = "interrupted"
     UNSUPPORTED = "unsupported"
+    CANCELED = "canceled"
+    CONTEXT_LOSS = "context_loss"
+    """A reply to a prompt of which the server had silently dropped a part."""
     REFUSED = "refused"
     """Another 4xx."""
     BROKEN = "broken"
@@ -54,6 +59,10 @@ class Failure:
     """The server's own words, shortened to one line."""
     status: int = 0
     retry_after: float | None = None
+    window: int = 0
+    """Tokens that the server says fit; 0 where it does not."""
+    fields: tuple[str, ...] = ()
+    """Names of the fields that the server does not know."""
 
 
 class AttemptFailed(Exception):
@@ -86,6 +95,7 @@ _BY_TEXT: tuple[tuple[FailureKind, tuple[str, ...]], ...] = (
             "context too long",
             "input too large",
             "couldn't fit with truncation",
+            "could not fit with truncation",
             "model_context_exceeded",
             "prompt_too_long",
             "exceeds model's maximum",
@@ -127,14 +137,14 @@ _BY_TEXT: tuple[tuple[FailureKind, tuple[str, ...]], ...] = (
             "only user, assistant and tool roles",
         ),
     ),
-    (FailureKind.SCHEMA_REJECTED, ("extra_forbidden",)),
+    (FailureKind.SCHEMA_REJECTED, ("extra_forbidden", "extra inputs are not permitted")),
     (FailureKind.OUTPUT_UNPARSABLE, ("does not match the expected", "finding less tool calls")),
     (FailureKind.LOADING, ("loading model",)),
     (
         FailureKind.OVERLOADED,
         ("queue is full", "server busy", "prefill token backlog", "engine is currently busy"),
     ),
-    (FailureKind.ENGINE_DEAD, ("enginedead", "engine dead", "engine core", "engine is dead")),
+    (FailureKind.ENGINE_DEAD, ("enginedead", "engine dead", "enginecore", "engine core", "engine is dead")),
 )
 _BY_STATUS = {
     401: FailureKind.AUTH,
@@ -145,6 +155,7 @@ _BY_STATUS = {
     410: FailureKind.GONE,
     425: FailureKind.OVERLOADED,
     429: FailureKind.RATE_LIMITED,
+    499: FailureKind.CANCELED,
     501: FailureKind.UNSUPPORTED,
     502: FailureKind.ENGINE_DEAD,
     503: FailureKind.OVERLOADED,
@@ -153,16 +164,22 @@ _BY_STATUS = {
 }
 _DECIDED_BY_STATUS = frozenset({401, 403, 404, 410})
 _DETAIL_LENGTH = 300
+_LONGEST_BODY = 20_000
+"""Characters of an error body that are looked at."""
+_MOST_FIELDS = 16
+_LARGEST_WINDOW = 100_000_000
 
 
 def classify(status: int, body: object, headers: Mapping[str, str] | None = None) -> Failure:
     """Name the failure that a status and an error body describe; status 0 is an error inside a 200."""
-    text = _text_of(body)
+    text = _text_of(body)[:_LONGEST_BODY]
     return Failure(
         kind=_kind(status, text.lower()),
         detail=" ".join(text.split())[:_DETAIL_LENGTH],
         status=status,
         retry_after=_retry_after(headers or {}),
+        window=_window(body),
+        fields=tuple(_forbidden_fields(body))[:_MOST_FIELDS],
     )
 
 
@@ -172,6 +189,8 @@ def _kind(status: int, text: str) -> FailureKind:
     for kind, phrases in _BY_TEXT:
         if any(phrase in text for phrase in phrases):
             return kind
+    if "is too large" in text and "max_tokens" in text:
+        return FailureKind.OUTPUT_CAP
     if status in _BY_STATUS:
         return _BY_STATUS[status]
     if status == 0:
@@ -184,22 +203,58 @@ def _text_of(body: object) -> str:
     if isinstance(body, str):
         return body
     if not isinstance(body, Mapping):
-        return "" if body is None else json.dumps(body, default=str)
+        return "" if body is None else _dumped(body)
     inner = body.get("error")
-    if isinstance(inner, (Mapping, str)) and inner:
-        return _text_of(inner)
+    if isinstance(inner, str) and inner:
+        return inner
+    if isinstance(inner, Mapping) and inner:
+        body = inner
     message = body.get("message")
     if isinstance(message, str) and message:
         kind = body.get("type")
         return f"{message} ({kind})" if isinstance(kind, str) and kind else message
-    return json.dumps(body, default=str)
+    return _dumped(body)
+
+
+def _dumped(body: object) -> str:
+    try:
+        return json.dumps(body, default=str)
+    except RecursionError:
+        return ""
+
+
+def _window(body: object) -> int:
+    error = body.get("error", body) if isinstance(body, Mapping) else body
+    window = error.get("n_ctx") if isinstance(error, Mapping) else None
+    return window if type(window) is int and 0 < window < _LARGEST_WINDOW else 0
+
+
+def _forbidden_fields(body: object) -> Iterator[str]:
+    """The names that a validator complains about: ``{"detail": [{"type", "loc"}]}``, nested or not."""
+    detail = body
+    for key in ("error", "message", "detail"):
+        if isinstance(detail, Mapping) and key in detail:
+            detail = detail[key]
+    for item in detail if isinstance(detail, list) else ():
+        if not isinstance(item, Mapping) or item.get("type") != "extra_forbidden":
+            continue
+        place = item.get("loc")
+        if isinstance(place, list) and place and isinstance(place[-1], str):
+            yield place[-1]
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait: a number, or a date, which is measured from the server's own ``Date``."""
+    value = headers.get("retry-after", "")
     try:
-        return max(0.0, float(headers["retry-after"]))
-    except (KeyError, ValueError):
-        return None
+        seconds = float(value)
+    except ValueError:
+        try:
+            wanted = parsedate_to_datetime(value)
+            seconds = (wanted - parsedate_to_datetime(headers.get("date", ""))).total_seconds()
+        except (TypeError, ValueError):
+            return None
+    return max(0.0, seconds) if isfinite(seconds) else None
 
 
 def to_error(failure: Failure, place: Place) -> ModelError:
@@ -277,6 +332,14 @@ _SENTENCES: Mapping[FailureKind, tuple[Callable[[str], ModelError], str]] = {
     FailureKind.UNSUPPORTED: (
         EndpointMisconfigured,
         "the endpoint at {url!r} does not offer chat completions (status {status}); check AGENT_ENDPOINT_URL",
+    ),
+    FailureKind.CANCELED: (
+        ModelUnavailable,
+        "the endpoint at {url!r} or a proxy before it ended the request; look at its log",
+    ),
+    FailureKind.CONTEXT_LOSS: (
+        ContextTooLong,
+        "the endpoint at {url!r} dropped a part of the conversation; serve {model!r} with a larger window",
     ),
     FailureKind.REFUSED: (
         EndpointMisconfigured,

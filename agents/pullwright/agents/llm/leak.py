@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Set
+from itertools import islice
 
 from pullwright.agents.llm.wire import RawCall
 
@@ -13,6 +14,9 @@ _MARKED_LIST = re.compile(r"\[TOOL_CALLS\]\s*(?=\[\s*\{)")
 _TAGGED = re.compile(r"<tool_call>\s*(?=\{)")
 _BARE = re.compile(r"\s*([A-Za-z0-9_-]{1,64})(?:\[ARGS\])?(?=\{)")
 _DECODER = json.JSONDecoder(strict=False)
+_UNDECODABLE = (ValueError, RecursionError)
+_MOST_CALLS = 64
+"""More in one reply are not the model's."""
 
 
 def find_leaked_calls(text: str, tool_names: Set[str]) -> tuple[str, list[RawCall]]:
@@ -28,7 +32,7 @@ def find_leaked_calls(text: str, tool_names: Set[str]) -> tuple[str, list[RawCal
 
 
 def _marked(text: str) -> tuple[int, list[RawCall]]:
-    matches = list(_MARKED.finditer(text))
+    matches = list(islice(_MARKED.finditer(text), _MOST_CALLS))
     if not matches:
         return 0, []
     ends = [match.start() for match in matches[1:]] + [len(text)]
@@ -48,7 +52,7 @@ def _marked_list(text: str) -> tuple[int, list[RawCall]]:
 
 
 def _tagged(text: str) -> tuple[int, list[RawCall]]:
-    matches = list(_TAGGED.finditer(text))
+    matches = list(islice(_TAGGED.finditer(text), _MOST_CALLS))
     return (matches[0].start() if matches else 0), [_named_call(_decode(text, match.end())) for match in matches]
 
 
@@ -56,10 +60,10 @@ def _bare(text: str) -> tuple[int, list[RawCall]]:
     """``name{…}`` and nothing else: a server with another tokenizer drops the markers themselves."""
     calls: list[RawCall] = []
     position = 0
-    while match := _BARE.match(text, position):
+    while len(calls) < _MOST_CALLS and (match := _BARE.match(text, position)):
         try:
             _, position = _DECODER.raw_decode(text, match.end())
-        except ValueError:
+        except _UNDECODABLE:
             return 0, []
         calls.append(RawCall(name=match[1], arguments=text[match.end() : position]))
     return 0, calls if not text[position:].strip() else []
@@ -77,7 +81,7 @@ def _object_text(text: str, start: int, end: int) -> str:
     """The JSON object at ``start``; all up to ``end`` where it does not decode, so that the error can be shown."""
     try:
         _, stop = _DECODER.raw_decode(text, start)
-    except ValueError:
+    except _UNDECODABLE:
         return text[start:end]
     return text[start:stop]
 
@@ -85,5 +89,5 @@ def _object_text(text: str, start: int, end: int) -> str:
 def _decode(text: str, start: int) -> object:
     try:
         return _DECODER.raw_decode(text, start)[0]
-    except ValueError:
+    except _UNDECODABLE:
         return None

@@ -8,6 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from pullwright.agents.errors import ConfigError
+from pullwright.agents.llm.images import MOST_IMAGES
 
 
 class ReasoningReplay(StrEnum):
@@ -17,6 +18,8 @@ class ReasoningReplay(StrEnum):
     REASONING_CONTENT = "reasoning_content"
     CONTENT_LIST = "content_list"
     """Mistral's own API: ``content`` is a list with a ``thinking`` item first."""
+    NONE = ""
+    """Nowhere: the server refused the field."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +43,16 @@ class Profile:
     """Header that carries the conversation id, so that a router keeps it on one replica."""
     affinity_field: str = ""
     """The same as a field of the body."""
+    strict_template: bool = False
+    """The chat template may demand strict alternation: what a person says while a tool round is open, or after other
+    words of a person, becomes part of the message before."""
+    escapes_markers: bool = False
+    """The server renders text before it tokenises it, so that control tokens in a file would become real ones."""
+    truncates_silently: bool = False
+    """A prompt over the window loses its oldest messages without an error."""
+    most_images: int = MOST_IMAGES
+    refused_fields: frozenset[str] = frozenset()
+    """Optional fields of the body that this endpoint turned out to refuse."""
 
 
 _VLLM = Profile(
@@ -56,6 +69,8 @@ _SGLANG = Profile(
     streams=False,
     thinks_from_start=True,
     affinity_header="X-SMG-Routing-Key",
+    strict_template=True,
+    escapes_markers=True,
 )
 
 PROFILES: Mapping[str, Profile] = MappingProxyType(
@@ -64,8 +79,20 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
         for known in (
             _VLLM,
             _SGLANG,
-            Profile(name="llamacpp", reasoning_replay=ReasoningReplay.REASONING_CONTENT),
-            Profile(name="ollama", reasoning_replay=ReasoningReplay.REASONING, names_tool_results=True),
+            Profile(
+                name="llamacpp",
+                reasoning_replay=ReasoningReplay.REASONING_CONTENT,
+                strict_template=True,
+                escapes_markers=True,
+            ),
+            Profile(
+                name="ollama",
+                reasoning_replay=ReasoningReplay.REASONING,
+                names_tool_results=True,
+                strict_template=True,
+                escapes_markers=True,
+                truncates_silently=True,
+            ),
             replace(_VLLM, name="nim-vllm"),
             replace(_SGLANG, name="nim-sglang"),
             Profile(

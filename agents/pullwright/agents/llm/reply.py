@@ -9,6 +9,7 @@ import string
 from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass, replace
 
+from pullwright.agents.llm.escape import unescape_arguments, unescape_markers
 from pullwright.agents.llm.leak import find_leaked_calls
 from pullwright.agents.llm.wire import RawCall, RawReply
 from pullwright.agents.message import AssistantMessage, Message, ToolCall
@@ -24,6 +25,7 @@ _NO_NAME_CHARACTER = re.compile(r"[^A-Za-z0-9_-]")
 _MALFORMED = '{"invalid": "the arguments were not a JSON object"}'
 _ALPHABET = string.ascii_letters + string.digits
 _SHOWN_ARGUMENTS = 2000
+_SHOWN_NAME = 100
 
 
 def random_call_id() -> str:
@@ -41,6 +43,8 @@ class ReadingContext:
     output_limit: int = 0
     """Tokens that the reply was allowed; 0 when unknown."""
     reasoning_may_be_answer: bool = False
+    escaped_markers: bool = False
+    """Whether the model saw control tokens with an escape, which is taken out of what it writes."""
     new_id: IdFactory = random_call_id
 
 
@@ -59,10 +63,13 @@ def read_reply(raw: RawReply, context: ReadingContext) -> Reading:
     leaked = False
     if not raw.calls and context.tool_names:
         raw, leaked = _rescue(raw, context.tool_names)
+    if context.escaped_markers:
+        raw = replace(raw, text=unescape_markers(raw.text), reasoning=unescape_markers(raw.reasoning))
     if _is_cut(raw, context):
         return Reading(reply=_reply(raw, ReplyClass.TRUNCATED), leaked=leaked)
     if raw.calls:
-        return Reading(reply=_calls_reply(raw, context), leaked=leaked)
+        reply = _calls_reply(raw, context)
+        return Reading(reply=replace(reply, finding=ReplyClass.LEAKED) if leaked else reply, leaked=leaked)
     if not raw.text.strip() and context.reasoning_may_be_answer and _reads_as_answer(raw):
         raw = replace(raw, text=raw.reasoning, reasoning="")
     kind = ReplyClass.TEXT if raw.text.strip() else ReplyClass.EMPTY
@@ -83,11 +90,11 @@ def parse_arguments(text: str) -> tuple[str, str]:
         value = json.loads(candidate, strict=False, parse_constant=_refuse_constant)
         if isinstance(value, str):
             value = json.loads(value, strict=False, parse_constant=_refuse_constant)
+        if isinstance(value, dict):
+            return _replayable(candidate, value), ""
     except (ValueError, RecursionError) as error:
         return _MALFORMED, _argument_problem(str(error), text)
-    if not isinstance(value, dict):
-        return _MALFORMED, _argument_problem(f"found {type(value).__name__}", text)
-    return _replayable(candidate, value), ""
+    return _MALFORMED, _argument_problem(f"found {type(value).__name__}", text)
 
 
 def _replayable(candidate: str, value: object) -> str:
@@ -95,7 +102,7 @@ def _replayable(candidate: str, value: object) -> str:
     try:
         if isinstance(json.loads(candidate), dict):
             return candidate
-    except ValueError:
+    except (ValueError, RecursionError):
         pass
     return json.dumps(value, ensure_ascii=False)
 
@@ -143,24 +150,34 @@ def _reads_as_answer(raw: RawReply) -> bool:
 def _calls_reply(raw: RawReply, context: ReadingContext) -> ModelReply:
     calls: list[ToolCall] = []
     problems: dict[str, str] = {}
+    server_ids: dict[str, str] = {}
+    finding: ReplyClass | None = None
     ids = _fresh_ids(context)
     for raw_call in raw.calls:
-        call, problem = _read_call(raw_call, next(ids), context.tool_names)
+        call, problem, odd = _read_call(raw_call, next(ids), context)
         calls.append(call)
+        server_ids[call.id] = raw_call.server_id
         if problem:
             problems[call.id] = problem
+            finding = finding or odd
     reply = _reply(raw, ReplyClass.CALLS)
-    return replace(reply, message=replace(reply.message, tool_calls=tuple(calls)), problems=problems)
+    message = replace(reply.message, tool_calls=tuple(calls))
+    return replace(reply, message=message, problems=problems, server_ids=server_ids, finding=finding)
 
 
-def _read_call(raw: RawCall, call_id: str, tool_names: Set[str]) -> tuple[ToolCall, str]:
+def _read_call(raw: RawCall, call_id: str, context: ReadingContext) -> tuple[ToolCall, str, ReplyClass]:
     name = raw.name.strip()
+    odd = ReplyClass.MALFORMED_CALL
     arguments, problem = parse_arguments(raw.arguments)
-    if name not in tool_names:
-        problem = f"there is no tool {name!r}; the tools are {', '.join(sorted(tool_names)) or 'none'}"
+    if context.escaped_markers:
+        arguments = unescape_arguments(arguments)
+    if name not in context.tool_names:
+        odd = ReplyClass.UNKNOWN_TOOL
+        shown = name if len(name) <= _SHOWN_NAME else name[:_SHOWN_NAME] + "…"
+        problem = f"there is no tool {shown!r}; the tools are {', '.join(sorted(context.tool_names)) or 'none'}"
         # Servers refuse other characters when the call is replayed.
         name = _NO_NAME_CHARACTER.sub("_", name)[:64] or "unknown"
-    return ToolCall(id=call_id, name=name, arguments=arguments), problem
+    return ToolCall(id=call_id, name=name, arguments=arguments), problem, odd
 
 
 def _fresh_ids(context: ReadingContext) -> Iterator[str]:

@@ -35,6 +35,8 @@ class RetryPolicy:
     """Seconds after the first failure in which a new attempt may begin."""
     loading_budget: float = 900.0
     """The same while the server says that it is loading the model."""
+    task_budget: float = 1800.0
+    """Seconds that one conversation may spend waiting, over all its calls."""
     attempts: Mapping[FailureKind, int] = field(default_factory=lambda: _ATTEMPTS)
 
     def wait_before(self, failure: Failure, *, attempt: int, spent: float, jitter: float) -> float | None:
@@ -56,15 +58,29 @@ class RetryPolicy:
         return wait if spent + wait <= budget else None
 
 
-class Retries:
-    """The failures of one call."""
+@dataclass(slots=True)
+class WaitedTime:
+    """What one conversation has waited for its endpoint so far."""
 
-    def __init__(self, policy: RetryPolicy, monotonic: Callable[[], float], random: Callable[[], float]) -> None:
+    seconds: float = 0.0
+
+
+class Retries:
+    """The failures of one call, under the budget of its conversation."""
+
+    def __init__(
+        self,
+        policy: RetryPolicy,
+        monotonic: Callable[[], float],
+        random: Callable[[], float],
+        waited: WaitedTime | None = None,
+    ) -> None:
         self._policy = policy
         self._monotonic = monotonic
         self._random = random
         self._first_failure: float | None = None
         self._by_kind: dict[FailureKind, int] = {}
+        self._waited = waited or WaitedTime()
 
     @property
     def count(self) -> int:
@@ -78,4 +94,8 @@ class Retries:
             self._first_failure = now
         attempt = self._by_kind[failure.kind] = self._by_kind.get(failure.kind, 0) + 1
         spent = now - self._first_failure
-        return self._policy.wait_before(failure, attempt=attempt, spent=spent, jitter=self._random())
+        wait = self._policy.wait_before(failure, attempt=attempt, spent=spent, jitter=self._random())
+        if wait is None or self._waited.seconds + wait > self._policy.task_budget:
+            return None
+        self._waited.seconds += wait
+        return wait

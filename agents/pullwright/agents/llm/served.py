@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pullwright.agents.llm.settings import EndpointSettings
-from pullwright.agents.message import SystemMessage, ToolSpec, UserMessage
+from pullwright.agents.message import AssistantMessage, Image, Message, SystemMessage, ToolResult, ToolSpec, UserMessage
 from pullwright.agents.ports.model import ModelRequest, ReasoningEffort
 
 
@@ -63,6 +64,16 @@ def choose_model(listed: tuple[ServedModel, ...], settings: EndpointSettings) ->
     return ServedModel(name=settings.model)
 
 
+PROBE_IMAGE = Image(
+    media_type="image/png",
+    content=base64.b64decode(
+        "iVBORw0KGgoAAAANSUhEUgAAACAAAAAgCAIAAAD8GO2jAAAAJ0lEQVR42u3NsQkAAAjAsP7/tF7hIASyp6lTCQQCgUAgEAgEgi/B"
+        "AjLD/C5w/SM9AAAAAElFTkSuQmCC"
+    ),
+    name="red.png",
+)
+"""A red square of 32 pixels."""
+
 PROBE_TOOL = ToolSpec(
     name="report",
     description="Report the sum.",
@@ -74,15 +85,32 @@ PROBE_TOOL = ToolSpec(
 )
 
 
-def probe_request(effort: ReasoningEffort) -> ModelRequest:
-    """A short conversation whose only sensible answer is a tool call."""
+def probe_request(effort: ReasoningEffort, *, times: int = 1) -> ModelRequest:
+    """A short conversation whose only sensible answer is a tool call, or several at once."""
+    task = "Add 2 and 3 and call the tool `report` with the sum."
+    if times > 1:
+        task = f"Call the tool `report` {times} times in one reply: for 2 + 3, and for 4 + 5."
     return ModelRequest(
         conversation_id="probe",
-        messages=(
-            SystemMessage(content="You answer only by calling tools."),
-            UserMessage(content="Add 2 and 3 and call the tool `report` with the sum."),
-        ),
+        messages=(SystemMessage(content="You answer only by calling tools."), UserMessage(content=task)),
         tools=(PROBE_TOOL,),
         effort=effort,
         max_tokens=1024,
     )
+
+
+def plain_request() -> ModelRequest:
+    """A question without tools, and without thinking."""
+    return ModelRequest(
+        conversation_id="probe-plain",
+        messages=(SystemMessage(content="You answer in one word."), UserMessage(content="Say hello.")),
+        tools=(),
+        effort=ReasoningEffort.NONE,
+        max_tokens=64,
+    )
+
+
+def results_for(message: AssistantMessage) -> tuple[Message, ...]:
+    """A reply and a result for each of its calls: the next turn."""
+    results = (ToolResult(call_id=call.id, name=call.name, content="noted") for call in message.tool_calls)
+    return (message, *results)

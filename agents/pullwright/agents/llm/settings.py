@@ -10,10 +10,18 @@ class Timeouts:
     """Limits of one attempt, in seconds."""
 
     connect: float = 10.0
-    first_byte: float = 900.0
-    """Time in the server's queue plus the prefill of a long prompt."""
+    first_byte: float | None = None
+    """None for ``queue`` plus the time to read the prompt at ``prefill_rate``."""
+    queue: float = 300.0
+    """Time in the server's queue, or until it has loaded the model."""
+    prefill_rate: float = 400.0
+    """Tokens of a prompt per second that the slowest server still reads."""
     between_chunks: float = 120.0
     total: float = 3600.0
+
+    def first_byte_after(self, prompt_tokens: int) -> float:
+        """Return the limit for the first byte of a streamed reply to a prompt of this length."""
+        return self.queue + prompt_tokens / self.prefill_rate if self.first_byte is None else self.first_byte
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,4 +41,15 @@ class EndpointSettings:
     """Upper bound of a reply, below what the run asks for; 0 for none."""
     streaming: bool | None = None
     """None for what suits the server."""
+    strict_tools: bool | None = None
+    """Mark the tools ``strict``; None for what suits the server."""
+    smallest_window: int = 0
+    """Tokens; an endpoint that says it has less is refused."""
     timeouts: Timeouts = field(default_factory=Timeouts)
+
+    @property
+    def shown_url(self) -> str:
+        """The URL for messages and logs, without a user name and password in it."""
+        scheme, _, rest = self.url.partition("://")
+        host, slash, path = rest.partition("/")
+        return f"{scheme}://{host.rpartition('@')[2]}{slash}{path.partition('?')[0]}" if rest else self.url

@@ -12,6 +12,9 @@ from pullwright.agents.ports.model import Delta
 
 JsonMapping = Mapping[str, Any]
 
+_MOST_TOKENS = 1_000_000_000
+"""A count above is none."""
+
 
 @dataclass(slots=True)
 class RawCall:
@@ -58,13 +61,13 @@ class ReplyCollector:
         if not isinstance(choices, list) or not choices or not isinstance(choices[0], Mapping):
             return None
         choice = choices[0]
-        self._finish_reason = choice.get("finish_reason") or self._finish_reason
+        self._finish_reason = _text(choice.get("finish_reason")) or self._finish_reason
         part = choice.get("delta") or choice.get("message")
         return self._add_part(part) if isinstance(part, Mapping) else None
 
     def _add_part(self, part: JsonMapping) -> Delta | None:
         text, thinking = read_content(part.get("content"))
-        reasoning = part.get("reasoning_content") or part.get("reasoning") or thinking
+        reasoning = _text(part.get("reasoning_content")) or _text(part.get("reasoning")) or thinking
         calls = part.get("tool_calls")
         if calls:
             self.started = True
@@ -99,28 +102,41 @@ def read_content(content: object) -> tuple[str, str]:
         if isinstance(item, str):
             text.append(item)
         elif isinstance(item, Mapping):
-            text.append(str(item.get("text") or ""))
+            text.append(_text(item.get("text")))
             thinking.append(_thinking(item.get("thinking")))
     return "".join(text), "".join(thinking)
 
 
 def _thinking(value: object) -> str:
-    if isinstance(value, str):
-        return value
-    return read_content(value)[0]
+    if not isinstance(value, list):
+        return _text(value)
+    return "".join(_text(item.get("text") if isinstance(item, Mapping) else item) for item in value)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _mapping(value: object) -> JsonMapping:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _count(*values: object) -> int:
+    """The first of several fields that holds a count."""
+    return next((value for value in values if type(value) is int and 0 < value < _MOST_TOKENS), 0)
 
 
 def read_usage(body: JsonMapping) -> Usage:
     """Read the token counts; every server leaves out others, so nothing is required."""
-    usage = body["usage"]
-    prompt_details = usage.get("prompt_tokens_details") or {}
-    completion_details = usage.get("completion_tokens_details") or {}
-    timings = body.get("timings") or {}
+    usage = _mapping(body.get("usage"))
+    prompt_details = _mapping(usage.get("prompt_tokens_details"))
+    completion_details = _mapping(usage.get("completion_tokens_details"))
+    timings = _mapping(body.get("timings"))
     return Usage(
-        prompt_tokens=usage.get("prompt_tokens") or 0,
-        cached_tokens=prompt_details.get("cached_tokens") or timings.get("cache_n") or 0,
-        completion_tokens=usage.get("completion_tokens") or 0,
-        reasoning_tokens=completion_details.get("reasoning_tokens") or usage.get("reasoning_tokens") or 0,
+        prompt_tokens=_count(usage.get("prompt_tokens")),
+        cached_tokens=_count(prompt_details.get("cached_tokens"), timings.get("cache_n")),
+        completion_tokens=_count(usage.get("completion_tokens")),
+        reasoning_tokens=_count(completion_details.get("reasoning_tokens"), usage.get("reasoning_tokens")),
     )
 
 
@@ -143,12 +159,11 @@ class _CallAssembler:
         return self._calls
 
     def _add_fragment(self, fragment: JsonMapping) -> None:
-        function = fragment.get("function")
-        if not isinstance(function, Mapping):
-            function = {}
-        name = function.get("name") or ""
-        server_id = "" if fragment.get("id") in (None, "null") else str(fragment["id"])
-        position = self._find(fragment.get("index"), server_id, name)
+        function = _mapping(fragment.get("function"))
+        name = _text(function.get("name"))
+        server_id = "" if fragment.get("id") == "null" else _text(fragment.get("id"))
+        index = fragment.get("index")
+        position = self._find(index if type(index) is int else None, server_id, name)
         call = self._calls[position]
         call.name = call.name or name
         call.server_id = call.server_id or server_id
@@ -175,17 +190,23 @@ class _CallAssembler:
             return False
         if server_id and call.server_id:
             return server_id != call.server_id
-        return _is_object("".join(self._pieces[position]))
+        return _is_object(self._pieces[position])
 
 
 def _arguments_text(arguments: object) -> str:
     if isinstance(arguments, str):
         return arguments
-    return "" if arguments is None else json.dumps(arguments, ensure_ascii=False)
-
-
-def _is_object(text: str) -> bool:
     try:
-        return isinstance(json.loads(text), dict)
-    except ValueError:
+        return "" if arguments is None else json.dumps(arguments, ensure_ascii=False)
+    except RecursionError:
+        return "too deeply nested"
+
+
+def _is_object(pieces: list[str]) -> bool:
+    # Parsed only where it may be complete: a server may repeat the name with each of thousands of pieces.
+    if not pieces or not pieces[-1].rstrip().endswith("}"):
+        return False
+    try:
+        return isinstance(json.loads("".join(pieces)), dict)
+    except (ValueError, RecursionError):
         return False

@@ -25,6 +25,13 @@ class ReplyClass(StrEnum):
     TEXT = "text"
     EMPTY = "empty"
     TRUNCATED = "truncated"
+    LEAKED = "leaked"
+    """Calls that stood in the text; they may run, the server lacks its parser."""
+    MALFORMED_CALL = "malformed_call"
+    UNKNOWN_TOOL = "unknown_tool"
+    CONTEXT_LOSS = "context_loss"
+    """The server dropped a part of the prompt without saying so."""
+    INTERRUPTED = "interrupted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,14 +61,23 @@ class ModelReply:
 
     message: AssistantMessage
     kind: ReplyClass
+    """What to do next: ``CALLS``, ``TEXT``, ``EMPTY`` or ``TRUNCATED``."""
+    finding: ReplyClass | None = None
+    """What was odd about it: ``LEAKED``, ``MALFORMED_CALL`` or ``UNKNOWN_TOOL``; None where nothing was."""
     usage: Usage = field(default_factory=Usage)
     finish_reason: str = ""
     problems: Mapping[str, str] = field(default_factory=dict)
     """Call id → why this call must not run (arguments that are no JSON object, unknown tool name)."""
     first_token_seconds: float = 0.0
     retries: int = 0
+    server_ids: Mapping[str, str] = field(default_factory=dict)
+    """Call id → the id that the server gave, for its logs; never sent anywhere."""
+    request_id: str = ""
+    """The server's or proxy's name for the request, where it gives one."""
 
 
+TokenCounter = Callable[[ModelRequest], int]
+"""Counts the tokens of a request's prompt without waiting; 0 when it can not tell."""
 DeltaListener = Callable[[Delta], None]
 
 
@@ -82,7 +98,7 @@ class Model(Protocol):
         Raises:
             ModelUnavailable: The endpoint could not be reached within the retry budget.
             RateLimited: It kept asking us to slow down.
-            ContextTooLong: The conversation does not fit.
+            ContextTooLong: The conversation does not fit, or the server dropped a part of it.
             EndpointMisconfigured: Wrong key, unknown model, missing tool-call parser.
             MalformedReply: No usable reply, even after asking again.
         """

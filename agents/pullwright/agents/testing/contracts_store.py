@@ -16,6 +16,7 @@ from pullwright.agents.events import (
     ChangePublished,
     ChangeVerified,
     CheckpointMade,
+    ConversationCompacted,
     ModelReplied,
     PlanUpdated,
     RunEvent,
@@ -61,6 +62,18 @@ def every_event() -> list[RunEvent]:
         ToolFinished(step=1, result=ToolResult(call_id=call.id, name="bash", content="ok"), seconds=0.125),
         UserSaid(step=1, content="go on"),
         PlanUpdated(step=1, items=(("look", "done"), ("fix", "todo"))),
+        ConversationCompacted(
+            step=1,
+            covered=4,
+            summary="s",
+            content="c",
+            kept=("go on",),
+            plan=(("fix", "todo"),),
+            tokens_before=9,
+            tokens_after=3,
+            source="model",
+            usage=Usage(prompt_tokens=9),
+        ),
         CheckpointMade(step=1, number=1, sha="d" * 40, tree="e" * 40),
         ChangeCommitted(
             branch="b", head_sha="c" * 40, title="t", summary="s", files=(FileStat(path="f", added=1, removed=None),)

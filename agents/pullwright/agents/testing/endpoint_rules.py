@@ -16,17 +16,45 @@ _ROLES = frozenset({"system", "user", "assistant", "tool"})
 _EFFORTS = frozenset({"none", "high"})
 _HOSTED_FIELDS = frozenset(
     {"model", "messages", "tools", "tool_choice", "temperature", "top_p", "max_tokens", "stream", "reasoning_effort"}
+    | {"parallel_tool_calls", "prompt_cache_key", "random_seed", "response_format", "stop"}
 )
+_HOSTED_MESSAGE_FIELDS = frozenset({"role", "content", "tool_calls", "tool_call_id", "name", "prefix"})
+_ID_LENGTH = 9
 
 
 class Refusal(Exception):
     """The request is answered with an error."""
 
-    def __init__(self, message: str, status: int = 400, param: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        status: int = 400,
+        param: str | None = None,
+        *,
+        kind: str = "",
+        page: str = "",
+        retry_after: float | None = None,
+        extra: Mapping[str, int] | None = None,
+    ) -> None:
+        """Lay out the error.
+
+        Args:
+            message: The server's words.
+            status: HTTP status.
+            param: The field that is wrong.
+            kind: The error's ``type``; empty for the usual one.
+            page: HTML that is sent instead of an error object.
+            retry_after: Seconds to wait, as the header of this name.
+            extra: Further keys of the error object.
+        """
         super().__init__(message)
         self.message = message
         self.status = status
         self.param = param
+        self.kind = kind
+        self.page = page
+        self.retry_after = retry_after
+        self.extra = extra or {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +66,10 @@ class Rules:
     reasoning_field: str = "reasoning"
     """Where earlier reasoning must be; empty for a list in ``content``."""
     only_known_fields: bool = False
+    needs_effort: bool = True
+    """Ollama takes a request without one."""
+    cuts_ids: bool = False
+    """Call ids are cut to their last nine characters before calls and results are paired."""
 
 
 def check_request(request: JsonMapping, rules: Rules, tokens: int) -> None:
@@ -63,9 +95,12 @@ def check_request(request: JsonMapping, rules: Rules, tokens: int) -> None:
 
 def _check_options(request: JsonMapping, rules: Rules) -> None:
     unknown = set(request) - _HOSTED_FIELDS
+    for message in request["messages"] if isinstance(request.get("messages"), list) else ():
+        unknown |= set(message) - _HOSTED_MESSAGE_FIELDS
     if rules.only_known_fields and unknown:
         raise Refusal(f"extra_forbidden: {sorted(unknown)}", status=422)
-    if request.get("reasoning_effort") not in _EFFORTS:
+    effort = request.get("reasoning_effort")
+    if effort not in _EFFORTS and (rules.needs_effort or effort is not None):
         raise Refusal(f"reasoning_effort should be one of ['none', 'high'], got {request.get('reasoning_effort')!r}")
     if "chat_template_kwargs" in request:
         raise Refusal("chat_template is not supported for Mistral tokenizers.")
@@ -121,7 +156,7 @@ class _History:
             raise Refusal(f"a {role} message must have content")
 
     def _check_result(self, message: JsonMapping) -> None:
-        call_id = message.get("tool_call_id")
+        call_id = self._known_as(message.get("tool_call_id") or "")
         if not self.open_calls or call_id != self.open_calls[0]:
             raise Refusal(f"Unexpected role 'tool': tool call id {call_id!r} is not the next open one")
         if not isinstance(message.get("content"), str) or not message["content"]:
@@ -146,7 +181,7 @@ class _History:
             raise Refusal("sequence item 0: expected str instance, list found")
 
     def _check_call(self, call: JsonMapping) -> None:
-        call_id, function = call["id"], call["function"]
+        call_id, function = self._known_as(call["id"]), call["function"]
         if not _ID.fullmatch(call_id):
             raise Refusal(f"Tool call id was {call_id} but must be a-z, A-Z, 0-9, with a length of 9.")
         if call_id in self.seen_ids:
@@ -157,6 +192,9 @@ class _History:
             raise Refusal("invalid tool call arguments: must be valid JSON of an object")
         self.seen_ids.add(call_id)
         self.open_calls.append(call_id)
+
+    def _known_as(self, call_id: str) -> str:
+        return call_id[-_ID_LENGTH:] if self.rules.cuts_ids else call_id
 
 
 def _is_object(text: object) -> bool:

@@ -6,8 +6,10 @@ import secrets
 import string
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import cycle
 from types import MappingProxyType
 
+from pullwright.agents.testing.endpoint_quirks import Quirk
 from pullwright.agents.testing.scripted_model import Reply, arguments_text
 
 JsonObject = dict[str, object]
@@ -55,6 +57,8 @@ class WireReply:
     usage: JsonMapping
     piece: int
     """Characters in a piece of text."""
+    quirks: frozenset[Quirk] = frozenset()
+    """Those that strike this reply."""
 
     def whole(self) -> JsonObject:
         """The body of an answer that is not streamed."""
@@ -110,7 +114,14 @@ class WireReply:
         return {"id": "chatcmpl-scripted", "object": kind, "created": 0, "model": self.model}
 
     def _cut(self, text: str) -> list[str]:
-        return [text[start : start + self.piece] for start in range(0, len(text), self.piece)]
+        sizes = cycle((1, 4, 2, 5, 3)) if Quirk.F1_SMALL_PIECES in self.quirks else cycle((self.piece,))
+        pieces: list[str] = []
+        start = 0
+        while start < len(text):
+            size = next(sizes)
+            pieces.append(text[start : start + size])
+            start += size
+        return pieces
 
 
 def unparsed(reply: Reply) -> Reply:

@@ -13,6 +13,7 @@ import anyio
 from anyio import move_on_after, to_thread
 
 from pullwright.agents.change import Change, CheckResult, Evidence
+from pullwright.agents.compaction import Compactor
 from pullwright.agents.environment import PLAIN
 from pullwright.agents.errors import (
     ChangeRefused,
@@ -81,6 +82,8 @@ class Parts:
     ask: Callable[[str], Awaitable[str]]
     effort: ReasoningEffort = ReasoningEffort.HIGH
     on_delta: DeltaListener | None = None
+    compactor: Callable[[], Compactor] | None = None
+    """Makes what keeps a run's conversation within the model's window."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,6 +262,7 @@ class Pipeline:
             ask=parts.ask,
             keep=keeper.keep,
             on_delta=parts.on_delta,
+            compactor=parts.compactor() if parts.compactor else None,
         )
 
     async def _judge(self, workspace: Workspace, request: FinishRequest) -> HandIn:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from pullwright.agents.errors import PullwrightError
 from pullwright.cli import wiring
@@ -13,11 +14,31 @@ from pullwright.cli.runtime import interruptible, run_async
 from pullwright.cli.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from pullwright.sandbox.engine_facts import EngineFacts, Guarantee
+    from pullwright.sandbox.engine_facts import EngineFacts
 
 MARKS = {"ok": "✔", "warn": "!", "missing": "✘"}
 
-Check = Callable[[Settings], Awaitable[tuple[str, "tuple[Guarantee, ...]"]]]
+
+class Detail(Protocol):
+    """A line below a check's own: something that is there, weaker than it could be, or missing."""
+
+    @property
+    def name(self) -> str:
+        """What it is about."""
+        ...
+
+    @property
+    def mark(self) -> Enum:
+        """A member whose value is a key of ``MARKS``."""
+        ...
+
+    @property
+    def text(self) -> str:
+        """Plain words; where something is missing, with what to do."""
+        ...
+
+
+Check = Callable[[Settings], Awaitable[tuple[str, Sequence[Detail]]]]
 """Returns its own line, and what stands below it."""
 
 
@@ -41,17 +62,17 @@ def doctor_command() -> int:
 async def _report(name: str, check: Check, settings: Settings) -> bool:
     try:
         text, below = await check(settings)
-        marks = [guarantee.mark.value for guarantee in below]
+        marks = [detail.mark.value for detail in below]
         own = "missing" if "missing" in marks else "ok"
     except PullwrightError as exc:
         own, text, below = "missing", str(exc), ()
-    lines = [f"  {MARKS[guarantee.mark.value]} {guarantee.name}: {guarantee.text}" for guarantee in below]
+    lines = [f"  {MARKS[detail.mark.value]} {detail.name}: {detail.text}" for detail in below]
     sys.stdout.write("\n".join([f"{MARKS[own]} {name}: {text}", *lines, ""]))
     sys.stdout.flush()
     return own == "ok"
 
 
-async def _engine(settings: Settings) -> tuple[str, tuple[Guarantee, ...]]:
+async def _engine(settings: Settings) -> tuple[str, Sequence[Detail]]:
     from pullwright.sandbox.engine_facts import gives
 
     del settings
@@ -71,7 +92,7 @@ def _description(facts: EngineFacts) -> str:
     )
 
 
-async def _image(settings: Settings) -> tuple[str, tuple[Guarantee, ...]]:
+async def _image(settings: Settings) -> tuple[str, Sequence[Detail]]:
     from pullwright.sandbox.container_spec import ContainerLimits
     from pullwright.sandbox.engine_probe import probe_container
 
@@ -86,12 +107,13 @@ async def _image(settings: Settings) -> tuple[str, tuple[Guarantee, ...]]:
     return f"{image.tag}; what holds in a container of it:", found
 
 
-async def _endpoint(settings: Settings) -> tuple[str, tuple[Guarantee, ...]]:
+async def _endpoint(settings: Settings) -> tuple[str, Sequence[Detail]]:
     wiring.require_endpoint(settings)
-    return await wiring.probe_endpoint(settings), ()
+    found = await wiring.probe_endpoint(settings)
+    return f"{found.model.name or 'no model'} at {wiring.endpoint_settings(settings).shown_url}", found.findings
 
 
-async def _github(settings: Settings) -> tuple[str, tuple[Guarantee, ...]]:
+async def _github(settings: Settings) -> tuple[str, Sequence[Detail]]:
     if not settings.github_token.get_secret_value():
         return "no AGENT_GITHUB_TOKEN: runs end with a local branch and a patch file", ()
     return f"a token for {settings.github_api_url} is set", ()
