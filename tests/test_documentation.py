@@ -4,10 +4,11 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from pullwright.agents.events import ChangePublished, to_data
+from pullwright.agents.events import ChangePublished, RunEvent, to_data
 from pullwright.agents.testing.contracts_store import every_event, finished
 from pullwright.cli.settings import Settings
 
@@ -76,6 +77,6 @@ def test_every_event_and_each_of_its_fields_is_documented() -> None:
         if line.startswith("| `")
     }
     shown = [*every_event(), ChangePublished(branch="b"), finished("succeeded")]
-    assert set(rows) == {event.type for event in shown}
+    assert set(rows) == {event.type for event in shown} == {kind.type for kind in get_args(RunEvent)}
     for event in shown:
         assert [name for name in to_data(event) if f"`{name}`" not in rows[event.type]] == []

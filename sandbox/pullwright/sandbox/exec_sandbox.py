@@ -158,7 +158,9 @@ class ExecSandbox:
     async def read_service(self, name: str, *, limit: int = OUTPUT_LIMIT) -> ServiceState:
         """Return how a service is; see the port."""
         await anyio.lowlevel.checkpoint()
-        return self._services.find(name).state(limit)
+        service = self._services.find(name)
+        await service.settle()
+        return service.state(limit)
 
     async def stop_service(self, name: str) -> ServiceState:
         """Kill a service; see the port."""

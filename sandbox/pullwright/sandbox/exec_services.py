@@ -19,6 +19,8 @@ LOG_BYTES = 65_536
 """Bytes of a service's log that are kept, half at each end."""
 START_LIMIT = 30.0
 """Seconds that the engine may take to start a service."""
+SETTLE_SECONDS = 1.0
+"""How long the end of a log may come after the exit code; what a service left behind may hold it open for ever."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -42,6 +44,12 @@ class ExecService:
         running = self.word in ("", "ready") and not self.ended.is_set() and not stopped
         code = int(self.word) if re.fullmatch(r"[0-9]{1,3}", self.word) and int(self.word) <= 128 else None
         return ServiceState(name=self.name, running=running, exit_code=code, log=output(self.transcript.stdout, limit))
+
+    async def settle(self) -> None:
+        """Once its script has ended, wait a moment for the rest of its log: both come by different ways."""
+        if self.word not in ("", "ready"):
+            with anyio.move_on_after(SETTLE_SECONDS):
+                await self.ended.wait()
 
     def listen(self) -> None:
         """Take in what its script has said."""

@@ -40,7 +40,7 @@ async def test_root_for_set_up_can_install_and_do_no_more(engine: DockerEngine) 
     script = """
         set -e
         test "$(id -u)" = 0
-        touch /etc/new && chown 10001:10001 /etc/new && chmod 4755 /etc/new && mkdir -p /home/agent/x
+        touch /etc/new && chown 10001:10001 /etc/new && chmod 4755 /etc/new && mkdir -p /opt/new/folder
         ! mount -t tmpfs none /mnt 2>/dev/null
         ! mknod /tmp/sda b 8 0 2>/dev/null
         ! chroot / true 2>/dev/null

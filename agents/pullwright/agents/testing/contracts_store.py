@@ -10,6 +10,7 @@ from anyio import create_task_group
 
 from pullwright.agents.budget import Budget, Usage
 from pullwright.agents.change import CheckResult, Evidence, FileStat, RepositoryRef
+from pullwright.agents.egress import EgressDecision
 from pullwright.agents.errors import DuplicateTask, IllegalTransition, LeaseLost, TaskNotFound
 from pullwright.agents.events import (
     ChangeCommitted,
@@ -17,6 +18,7 @@ from pullwright.agents.events import (
     ChangeVerified,
     CheckpointMade,
     ConversationCompacted,
+    EgressDecided,
     ModelReplied,
     PlanUpdated,
     RunEvent,
@@ -75,6 +77,13 @@ def every_event() -> list[RunEvent]:
             usage=Usage(prompt_tokens=9),
         ),
         CheckpointMade(step=1, number=1, sha="d" * 40, tree="e" * 40),
+        EgressDecided(
+            step=1,
+            phase="agent",
+            decisions=(
+                EgressDecision(allowed=True, kind="pypi", target="idna 3.10", rule="packages are allowed", received=7),
+            ),
+        ),
         ChangeCommitted(
             branch="b", head_sha="c" * 40, title="t", summary="s", files=(FileStat(path="f", added=1, removed=None),)
         ),
