@@ -30,7 +30,7 @@ from pullwright.agents.testing.endpoint_wire import STYLES, WireReply
 from pullwright.agents.testing.fake_clock import FakeClock
 from pullwright.agents.testing.scripted_model import Reply
 
-CASES = int(os.environ.get("AGENT_FUZZ_CASES", "300"))
+CASES = int(os.environ.get("AGENT_FUZZ_CASES", "100"))
 KINDS = {ReplyClass.CALLS, ReplyClass.TEXT, ReplyClass.EMPTY, ReplyClass.TRUNCATED}
 USAGE = {"prompt_tokens": 900, "completion_tokens": 40, "prompt_tokens_details": {"cached_tokens": 800}}
 TYPES = {"json": "application/json", "events": "text/event-stream", "page": "text/html"}
