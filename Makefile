@@ -17,8 +17,10 @@ check: setup-test         ## format, lint, types, architecture, unit tests; unde
 test-servers: setup-test engine  ## the end-to-end path against a real vLLM and a real llama-server (several GB)
 	@scripts/model-servers/test-servers
 
-bench: setup-test engine  ## print what a step costs next to a bare loop, and a sandbox next to plain docker
+bench: setup-test engine  ## print what a step, a call, a sandbox and a pool of endpoints cost, next to plain ways
 	@$(PY) tests/benchmarks/step_cost.py
+	@$(PY) tests/benchmarks/call_cost.py
+	@$(PY) tests/benchmarks/pool_simulation.py
 	@$(PY) -m tests.benchmarks.sandbox_cost
 
 format: setup-test        ## put the sources in shape

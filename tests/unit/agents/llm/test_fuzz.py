@@ -1,6 +1,6 @@
 """Mutated replies through the real client: whatever a server sends, the outcome is a classified reply or a model error.
 
-``AGENT_FUZZ_CASES`` sets the number of cases; a few hundred without it.
+``AGENT_FUZZ_CASES`` sets the number of cases; a hundred without it.
 """
 
 from __future__ import annotations
