@@ -56,7 +56,7 @@ async def ask(
     outside: Outside,
     *pieces: bytes,
     mode: EgressMode = EgressMode.ALLOWLIST,
-    hosts: str = "pypi.org",
+    hosts: str = "a.example",
     budget: int = 10**6,
 ) -> tuple[bytes, EgressDecision]:
     ledger = Ledger(budget)
@@ -76,24 +76,25 @@ def connect(target: str) -> bytes:
 
 async def test_a_listed_host_is_reached_at_the_address_that_was_checked() -> None:
     outside = Outside(PUBLIC, reply=b"answer")
-    data, decision = await ask(outside, connect("PyPI.org.:443"), hello("pypi.org")[:50], hello("pypi.org")[50:])
+    data, decision = await ask(outside, connect("A.Example.:443"), hello("a.example")[:50], hello("a.example")[50:])
     assert data == b"HTTP/1.1 200 Connection established\r\n\r\nanswer"
     assert outside.connected == [(PUBLIC, 443)]
-    assert outside.asked == ["pypi.org"]
-    assert (decision.allowed, decision.target, decision.received) == (True, "pypi.org:443", 6)
+    assert outside.asked == ["a.example"]
+    assert (decision.allowed, decision.target, decision.received) == (True, "a.example:443", 6)
     assert decision.sent == len(outside.received) > 100
 
 
 @pytest.mark.parametrize(
     ("target", "status"),
     [
-        ("evil.example:443", 403), ("sub.pypi.org:443", 403), ("pypi.org.evil.example:443", 403), ("pypi.org:80", 403),
-        ("pypi.org:22", 403), ("93.184.215.14:443", 403), ("1572395022:443", 403), ("0x5db8d70e:443", 403),
-        ("0135.0270.0327.016:443", 403), ("[2606:2800::1]:443", 403), ("127.1:443", 403), ("pypi.org", 400),
-        ("pypi.org:", 400), ("pypi.org:0443", 400), ("pypi.org:99999", 400), ("user@pypi.org:443", 400),
-        ("pypi.org:443@evil.example:443", 400), ("*.org:443", 400), ("*:443", 400), ("pypi.org..:443", 400),
-        ("xn--pypi-.org:443", 400), ("p\u00fdpi.org:443", 400), ("pypi.org/:443", 400), ("pypi.org%00:443", 400),
-        ("pypi.org:443/x", 400), (".pypi.org:443", 400), ("http://pypi.org:443", 400),
+        ("evil.example:443", 403), ("sub.a.example:443", 403),
+        ("a.example.evil.example:443", 403), ("a.example:80", 403),
+        ("a.example:22", 403), ("93.184.215.14:443", 403), ("1572395022:443", 403), ("0x5db8d70e:443", 403),
+        ("0135.0270.0327.016:443", 403), ("[2606:2800::1]:443", 403), ("127.1:443", 403), ("a.example", 400),
+        ("a.example:", 400), ("a.example:0443", 400), ("a.example:99999", 400), ("user@a.example:443", 400),
+        ("a.example:443@evil.example:443", 400), ("*.org:443", 400), ("*:443", 400), ("a.example..:443", 400),
+        ("xn--pypi-.org:443", 400), ("p\u00fdpi.org:443", 400), ("a.example/:443", 400), ("a.example%00:443", 400),
+        ("a.example:443/x", 400), (".a.example:443", 400), ("http://a.example:443", 400),
     ],
 )  # fmt: skip
 async def test_any_other_target_is_refused_without_a_look_up(target: str, status: int) -> None:
@@ -106,14 +107,14 @@ async def test_any_other_target_is_refused_without_a_look_up(target: str, status
 
 
 async def test_an_empty_list_is_nothing() -> None:
-    data, _ = await ask(Outside(PUBLIC), connect("pypi.org:443"), hosts="")
+    data, _ = await ask(Outside(PUBLIC), connect("a.example:443"), hosts="")
     assert data.startswith(b"HTTP/1.1 403 ")
 
 
-@pytest.mark.parametrize("method", ["GET http://pypi.org/simple/", "POST http://pypi.org/", "GET /"])
+@pytest.mark.parametrize("method", ["GET http://a.example/simple/", "POST http://a.example/", "GET /"])
 async def test_plain_http_is_never_forwarded(method: str) -> None:
     outside = Outside(PUBLIC)
-    data, decision = await ask(outside, f"{method} HTTP/1.1\r\nHost: pypi.org\r\n\r\n".encode(), mode=EgressMode.OPEN)
+    data, decision = await ask(outside, f"{method} HTTP/1.1\r\nHost: a.example\r\n\r\n".encode(), mode=EgressMode.OPEN)
     assert data.startswith(b"HTTP/1.1 405 blocked by Pullwright: plain HTTP is never forwarded")
     assert not outside.connected
     assert not decision.allowed
@@ -127,7 +128,7 @@ async def test_plain_http_is_never_forwarded(method: str) -> None:
 @pytest.mark.parametrize("mode", [EgressMode.ALLOWLIST, EgressMode.OPEN])
 async def test_a_name_with_an_inside_address_is_refused(addresses: list[str], mode: EgressMode) -> None:
     outside = Outside(*addresses)
-    data, decision = await ask(outside, connect("pypi.org:443"), hello(), mode=mode)
+    data, decision = await ask(outside, connect("a.example:443"), hello(), mode=mode)
     assert data.startswith((b"HTTP/1.1 403 ", b"HTTP/1.1 502 "))
     assert not outside.connected
     assert not decision.allowed
@@ -147,7 +148,7 @@ async def test_a_name_with_an_inside_address_is_refused(addresses: list[str], mo
 )
 async def test_nothing_is_forwarded_but_tls_for_the_host(first: bytes, reason: str) -> None:
     outside = Outside(PUBLIC)
-    data, decision = await ask(outside, connect("pypi.org:443"), first)
+    data, decision = await ask(outside, connect("a.example:443"), first)
     assert data == b"HTTP/1.1 200 Connection established\r\n\r\n"
     assert not outside.received
     assert not decision.allowed
@@ -177,7 +178,7 @@ async def test_open_mode_reaches_any_public_address_and_no_other() -> None:
 
 async def test_the_byte_budget_cuts_a_tunnel() -> None:
     outside = Outside(PUBLIC, reply=b"x" * 100)
-    data, decision = await ask(outside, connect("pypi.org:443"), hello(), budget=99)
+    data, decision = await ask(outside, connect("a.example:443"), hello(), budget=99)
     assert data.endswith(b"\r\n\r\n")
     assert (decision.allowed, decision.rule) == (False, "byte budget used up")
 
