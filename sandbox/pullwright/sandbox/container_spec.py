@@ -68,7 +68,7 @@ class ContainerSpec:
 
     image: str
     kind: str
-    """``agent``, ``seed``, ``extract``, ``apply``, ``layer`` or ``copy``."""
+    """What it is for: ``agent``, ``setup``, ``extract``, ``apply``, ``seed``, ``layer`` and the like."""
     mounts: tuple[Mount, ...]
     labels: dict[str, str]
     limits: ContainerLimits = field(default_factory=ContainerLimits)
@@ -80,8 +80,6 @@ class ContainerSpec:
     """Whether the engine puts its own init in front of the command. Without, the command must reap orphans itself."""
     runtime: str = ""
     """An OCI runtime that the engine knows (``runsc``); by default the engine's own choice."""
-    auto_remove: bool = False
-    """Whether the engine removes the container when it ends."""
 
     def config(self) -> dict[str, object]:
         """Return the body of the engine's create call."""
@@ -108,7 +106,6 @@ class ContainerSpec:
             "IpcMode": "private",
             "LogConfig": {"Type": "none"},
             "RestartPolicy": {"Name": "no"},
-            "AutoRemove": self.auto_remove,
             "Tmpfs": self._tmpfs(),
             "Memory": limits.memory_mib * MIB,
             "MemorySwap": limits.memory_mib * MIB,

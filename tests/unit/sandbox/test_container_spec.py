@@ -26,12 +26,7 @@ def test_every_flag_that_holds_the_agent_is_set() -> None:
     assert config["NetworkMode"] == "none"
     assert config["CapDrop"] == ["ALL"]
     assert config["SecurityOpt"] == ["no-new-privileges", f"seccomp={profile_json()}"]
-    assert (config["CapAdd"], config["Devices"], config["PublishAllPorts"], config["AutoRemove"]) == (
-        [],
-        [],
-        False,
-        False,
-    )
+    assert (config["CapAdd"], config["Devices"], config["PublishAllPorts"]) == ([], [], False)
     assert (config["Privileged"], config["ReadonlyRootfs"], config["Init"]) == (False, True, True)
     assert (config["IpcMode"], config["LogConfig"]) == ("private", {"Type": "none"})
     assert config["Memory"] == config["MemorySwap"] == 100 << 20
@@ -68,8 +63,8 @@ def test_root_for_set_up_keeps_every_wall_but_its_own() -> None:
 
 
 def test_a_runtime_and_a_first_process_of_ones_own() -> None:
-    config = replace(PLAIN, runtime="runsc", command=("sh", "-c", "wait"), init=False, auto_remove=True).config()
+    config = replace(PLAIN, runtime="runsc", command=("sh", "-c", "wait"), init=False).config()
     host = config["HostConfig"]
     assert isinstance(host, dict)
-    assert (host["Runtime"], host["Init"], host["AutoRemove"]) == ("runsc", False, True)
+    assert (host["Runtime"], host["Init"]) == ("runsc", False)
     assert config["Cmd"] == ["sh", "-c", "wait"]

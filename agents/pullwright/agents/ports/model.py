@@ -29,9 +29,6 @@ class ReplyClass(StrEnum):
     """Calls that stood in the text; they may run, the server lacks its parser."""
     MALFORMED_CALL = "malformed_call"
     UNKNOWN_TOOL = "unknown_tool"
-    CONTEXT_LOSS = "context_loss"
-    """The server dropped a part of the prompt without saying so."""
-    INTERRUPTED = "interrupted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,7 +33,7 @@ def prune_command() -> int:
 
 async def _prune(settings: Settings) -> int:
     removed = await wiring.prune(settings)
-    sys.stdout.write(f"removed {removed} containers and volumes\n")
+    sys.stdout.write(f"removed {removed} containers, volumes and images\n")
     return 0
 
 

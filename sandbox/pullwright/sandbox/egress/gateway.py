@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from functools import partial
@@ -12,17 +12,14 @@ from typing import Final, TypedDict
 
 import anyio
 from anyio import to_thread
-from anyio.abc import ByteStream
 
 from pullwright.agents.egress import EgressDecision, EgressMode, EgressPolicy
+from pullwright.sandbox.channels import ConnectionHandler
 from pullwright.sandbox.egress.cache import CACHE_BYTES
 from pullwright.sandbox.egress.decisions import Ledger, Refusal
 from pullwright.sandbox.egress.http_server import Exchange, HttpPort, Responder
 from pullwright.sandbox.egress.tunnel import Connector, ConnectPort, Resolver, connect, resolve
 from pullwright.sandbox.egress.upstreams import Upstreams
-
-ConnectionHandler = Callable[[ByteStream], Awaitable[None]]
-"""Serves one connection that a program in the container made, and closes it."""
 
 PYPI_PORT: Final = 39701
 NPM_PORT: Final = 39702

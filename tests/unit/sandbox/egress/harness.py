@@ -11,7 +11,7 @@ import anyio
 from anyio.abc import ByteStream, SocketAttribute
 from anyio.streams.buffered import BufferedByteReceiveStream
 
-from pullwright.sandbox.egress.gateway import ConnectionHandler
+from pullwright.sandbox.channels import ConnectionHandler
 
 GUARD = 20.0
 ENDED = (anyio.IncompleteRead, anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError)
