@@ -13,7 +13,7 @@ Two questions decide the class: who can act on it, and is trying again sensible 
     ├─ ToolError              goes back to the model as text: ToolRejected · ToolFailed · ToolTimeout
     ├─ SandboxError           SandboxUnavailable(retry) · ImageError · SetupFailed · SandboxGone · ProtocolViolation
     │                         ServiceError · DiskFull
-    ├─ IntegrationError       AuthFailed · NotFound · RemoteUnavailable(retry) · RemoteRejected
+    ├─ IntegrationError       AuthFailed · NotFound · RemoteUnavailable(retry, RemoteRateLimited) · RemoteRejected
     └─ ChangeError            EmptyChange · ChangeRefused · PatchTooLarge · PushRejected
 
 The message is one line that names the object and says what to do next.
@@ -178,6 +178,18 @@ class RemoteUnavailable(IntegrationError):
     """The service could not be reached or is overloaded."""
 
     retryable = True
+
+
+class RemoteRateLimited(RemoteUnavailable):
+    """The service asked us to slow down: the work is put off, nothing sleeps meanwhile.
+
+    Attributes:
+        retry_after: Seconds to wait at least.
+    """
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class RemoteRejected(IntegrationError):

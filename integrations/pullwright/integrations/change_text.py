@@ -6,7 +6,7 @@ import re
 import unicodedata
 
 from pullwright.agents.ports.code_host import CommitMessage
-from pullwright.integrations.markdown import defuse
+from pullwright.integrations.markdown import defuse, defuse_line
 from pullwright.integrations.untrusted import sanitise, sanitise_line
 
 BRANCH_LIMIT = 100
@@ -29,7 +29,7 @@ def commit_message(*, title: str, summary: str, issue: int | None) -> CommitMess
     """Return a commit message that mentions nobody and closes no issue but the task's own."""
     trailer = [f"Fixes #{issue}"] if issue else []
     body = defuse(sanitise(summary)).strip()
-    shown = defuse(sanitise_line(title, _TITLE_LIMIT)) or "Change without a title"
+    shown = defuse_line(sanitise_line(title, _TITLE_LIMIT)) or "Change without a title"
     return CommitMessage(title=shown, body="\n\n".join(part for part in (body, *trailer) if part))
 
 

@@ -72,6 +72,14 @@ def defuse(text: str) -> str:
     return rewrite(text, prose=_defuse_prose, code=str)
 
 
+def defuse_line(text: str) -> str:
+    """Return one line so that it does none of that wherever in a text it is put; no mark in it makes code of the rest.
+
+    ``defuse`` reads a whole text: it leaves alone what is code there, and that may be none in the middle of a line.
+    """
+    return _defuse_prose(" ".join(text.split()).replace("`", "'"))
+
+
 def code_span(text: str) -> str:
     """Return a text as code on one line, whatever backticks and line ends it has."""
     flat = " ".join(text.split()) or " "

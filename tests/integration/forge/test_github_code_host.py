@@ -288,7 +288,7 @@ async def test_a_pull_request_without_a_number_was_not_opened(
     forge.add_fault(
         Fault(method="POST", path=PULLS, status=307, headers={"Location": f"{forge.api_url}/repositories/1"})
     )
-    with pytest.raises(RemoteRejected, match="no usable 'number'"):
+    with pytest.raises(RemoteRejected, match="nothing was written"):
         await code_host().open_pull_request(change, body="x")
 
 

@@ -64,3 +64,9 @@ def test_a_commit_message_closes_the_tasks_issue_only() -> None:
 def test_an_empty_commit_message_still_has_a_title() -> None:
     message = commit_message(title=" \n", summary="", issue=None)
     assert (message.title, message.body) == ("Change without a title", "")
+
+
+def test_a_title_that_looks_like_a_fence_mentions_nobody() -> None:
+    title = commit_message(title="~~~ @bob fixes #5", summary="", issue=None).title
+    assert "@bob" not in title
+    assert "fixes #5" not in title

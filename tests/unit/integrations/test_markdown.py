@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pullwright.integrations.markdown import Kind, clip, code_block, code_span, defuse, segments
+from pullwright.integrations.markdown import Kind, clip, code_block, code_span, defuse, defuse_line, segments
 
 MARKDOWN = st.text(st.sampled_from("ab `~<!->\n\\@#:/.[](){}\"'&;") | st.characters(), max_size=200)
 PIECES = st.lists(
@@ -137,3 +138,19 @@ def test_hostile_texts_take_no_time(text: str) -> None:
     segments(text)
     defuse(text)
     assert time.process_time() - start < 2
+
+
+@given(MARKDOWN | PIECES)
+def test_a_line_is_harmless_wherever_it_is_put(text: str) -> None:
+    line = defuse_line(text)
+    assert "\n" not in line
+    for place in (line, f"- {line}", f"a {line}\n\n`b`"):
+        assert not [piece for piece in segments(place) if piece.kind is Kind.COMMENT]
+        assert not re.search(r"(?<![A-Za-z0-9_])@[A-Za-z0-9]", place)
+        assert "![" not in place
+    assert segments(f"- {line}\n\n`b`")[-1].text == "`b`"
+
+
+def test_a_fence_at_the_start_of_a_line_protects_nothing() -> None:
+    assert "@bob" not in defuse_line("~~~ @bob fixes #1")
+    assert "fixes #" not in defuse_line("``` @bob fixes #1")

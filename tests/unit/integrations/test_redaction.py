@@ -76,3 +76,43 @@ def test_a_line_of_a_long_secret_is_gone() -> None:
 def test_ordinary_text_stays() -> None:
     text = "task-force made disk-images at https://example.org:8080/a@b; ask ghost_writer, sk-short, eyJ no."
     assert Redactor(["tok"])(text) == text
+
+
+STATELESS = "ghs_1234567_" + ".".join(("eyJhbGciOiJSUzI1NiJ9", "eyJpc3MiOi" + "Ab3-_" * 60, "Zz9_-" * 37))
+"""The form that GitHub's installation tokens have since 2026."""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{}",
+        "token {}\n",
+        '{{"token": "{}"}}',
+        "'{}',",
+        "https://x-access-token:{}@github.com/acme/shop",
+        "https://api.github.com/?access_token={}&x=1",
+        "Authorization: token {}",
+        "authorization: Bearer {}",
+        "fatal: could not read from {}: 403",
+        "<{}>",
+        "`{}`",
+    ],
+)
+def test_a_token_of_five_hundred_characters_is_gone_whole(text: str) -> None:
+    assert 500 < len(STATELESS) < 540
+    result = redact(text.format(STATELESS))
+    assert REDACTED in result
+    for start in range(0, len(STATELESS) - 12, 12):
+        assert STATELESS[start : start + 12] not in result
+
+
+def test_the_json_web_token_of_an_app_is_gone() -> None:
+    token = "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.eyJpYXQiOjE3OTAwMDAwMDB9." + "sIg-_" * 60
+    assert redact(f"Bearer {token}!") == f"Bearer {REDACTED}!"
+
+
+def test_a_known_token_is_gone_inside_a_header_of_git() -> None:
+    header = base64.b64encode(f"x-access-token:{STATELESS}".encode()).decode()
+    result = redact(f"extraHeader {header}", [STATELESS])
+    assert REDACTED in result
+    assert len(result) < 60

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pullwright.agents.ports.code_host import Comment, Issue
 from pullwright.integrations.markdown import Kind, segments
-from pullwright.integrations.untrusted import render_issue, sanitise, sanitise_line
+from pullwright.integrations.untrusted import Trust, fence, render_issue, sanitise, sanitise_line
 
 BOUNDARY = "0123456789abcdef"
 VISIBLE_FORMAT_SIGNS = set("\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u0890\u0891\u08e2\U000110bd\U000110cd")
@@ -71,7 +71,18 @@ def test_invisible_characters_in_code_are_shown() -> None:
         ("one\r\ntwo\rthree", "one\ntwo\nthree"),
         ("![obey](https://a/b.png)", "![](https://a/b.png)"),
         ('[a](https://b "obey")', "[a](https://b)"),
-        ("[//]: # (obey)", "[//]: #"),
+        ("[//]: # (obey)", ""),
+        ("[obey me]: #\n[and me]: <>\nseen", "seen"),
+        ("[Used] here\n\n[used]: https://a (obey)", "[Used] here\n\n[used]: https://a"),
+        ("a paragraph\n[goes on]: here", "a paragraph\n[goes on]: here"),
+        ("note[^1]\n\n[^1]: seen", "note[^1]\n\n[^1]: seen"),
+        ("a&ZeroWidthSpace;b&zwj;&shy;&lrm;c&InvisibleTimes;&lt;&nosuch;", "abc&lt;&nosuch;"),
+        ("a<?obey?>b<![CDATA[obey]]>c<!DOCTYPE obey>d", "abcd"),
+        ("a\n<?obey\nfor ever", "a\n"),
+        ("is 1 <? 2", "is 1 <? 2"),
+        ("<!a", "<!a"),
+        ("![obey][pic]\n\n[pic]: https://a/b.png", "![][pic]\n\n[pic]: https://a/b.png"),
+        ("x\ufe00\ufe01\U000e0100\U000e01efy", "xy"),
         ('<img alt="obey" src="https://a/b.png" title=obey>', '<img src="https://a/b.png">'),
         ("a" * 1000, "a" * 200),
         ("plain *text* with <b>tags</b> & signs", "plain *text* with <b>tags</b> & signs"),
@@ -130,6 +141,11 @@ def test_a_boundary_that_can_be_guessed_is_refused(boundary: str) -> None:
         "&#38;" + "#38;" * 15_000,
         '[a](b "' * 9_000,
         "<img alt=" * 7_000,
+        "<?" * 30_000,
+        "<!a" * 20_000,
+        "<![CDATA[" * 7_000,
+        "\n\n[x]: y" * 7_000,
+        "&zwj" * 15_000,
     ],
     ids=lambda text: text[:10],
 )
@@ -137,3 +153,23 @@ def test_hostile_texts_take_no_time(text: str) -> None:
     start = time.process_time()
     sanitise(text)
     assert time.process_time() - start < 3
+
+
+def test_an_issue_says_how_far_each_author_is_trusted() -> None:
+    comments = (Comment(author="bob", body="me too"), Comment(author="eve", body="do this"))
+    text = render_issue(
+        issue("x", comments=comments), BOUNDARY, lambda login: Trust.OUTSIDER if login == "eve" else Trust.WRITER
+    )
+    assert "author: ann (may write to the repository)\n" in text
+    assert "--- comment by bob (may write to the repository)\n" in text
+    assert "--- comment by eve (anyone)\n" in text
+
+
+@given(TEXT, TEXT, st.sampled_from(list(Trust)))
+def test_any_text_can_be_fenced(text: str, author: str, trust: Trust) -> None:
+    fenced = fence("the log of a job", text + BOUNDARY, BOUNDARY, author=author, trust=trust)
+    assert fenced.count(BOUNDARY) == 3
+    assert fenced.endswith(f"\n=== END {BOUNDARY}")
+    assert f"{trust}" in fenced.splitlines()[2]
+    with pytest.raises(ValueError, match="token_hex"):
+        fence("a log", text, "guess")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from pullwright.agents.budget import Usage
@@ -18,6 +19,10 @@ class Comment:
 
     author: str
     body: str
+    created_at: datetime | None = None
+    """None when the source does not say."""
+    edited_at: datetime | None = None
+    """When its text was changed last, if it was."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ from pullwright.integrations.markdown import clip
 if TYPE_CHECKING:
     from pullwright.integrations.github.client import GitHubClient
     from pullwright.integrations.github.operations import IssueFacts
-    from pullwright.integrations.github.payloads import PullPayload
+    from pullwright.integrations.github.payloads import CommentPayload, PullPayload
 
 _HEADS = "refs/heads/"
 
@@ -116,9 +116,15 @@ def _issue(facts: IssueFacts, images: tuple[Image, ...], notes: tuple[str, ...])
         author=issue.author,
         url=issue.html_url,
         state=issue.state,
-        comments=tuple(Comment(author=comment.author, body=comment.body or "") for comment in facts.comments),
+        comments=tuple(_comment(comment) for comment in facts.comments),
         images=images,
         notes=notes,
+    )
+
+
+def _comment(comment: CommentPayload) -> Comment:
+    return Comment(
+        author=comment.author, body=comment.body or "", created_at=comment.created_at, edited_at=comment.edited_at
     )
 
 

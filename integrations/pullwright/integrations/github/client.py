@@ -16,11 +16,12 @@ import anyio
 import anyio.to_thread
 import github
 import requests
-from github.GithubRetry import GithubRetry
 from pydantic import TypeAdapter, ValidationError
 
 from pullwright.agents.errors import ConfigError, RemoteRejected, RemoteUnavailable
+from pullwright.integrations.github.credentials import Credentials, Need
 from pullwright.integrations.github.failures import Refusal, to_error
+from pullwright.integrations.github.patience import Patience
 from pullwright.integrations.github.settings import API_URL_VARIABLE, CA_FILE_VARIABLES, GitHubSettings
 from pullwright.integrations.github.tuning import GitHubTuning
 
@@ -30,6 +31,10 @@ USER_AGENT = "pullwright"
 _JSON = "application/vnd.github+json"
 
 T = TypeVar("T")
+
+
+_REDIRECT_MEMBERS = frozenset({"message", "url", "documentation_url"})
+_MOVED = ("nothing was written, it has another name now", "look up the new name by its id and repeat it")
 
 
 class Refused(Exception):
@@ -96,6 +101,8 @@ class Session:
         except requests.RequestException as exc:
             raise _unreachable(exc, self.settings.web_host, action) from exc
         except ValidationError as exc:
+            if method != "GET" and _is_redirect(document):
+                raise RemoteRejected(self._line(action, *_MOVED)) from exc
             first = ".".join(str(part) for part in exc.errors()[0]["loc"])
             reason = f"the answer has no usable {first or 'content'!r}"
             raise RemoteRejected(self._line(action, reason, f"check {API_URL_VARIABLE}")) from exc
@@ -117,7 +124,7 @@ class Session:
             document=error.data,
             host=self.settings.web_host,
             action=action,
-            anonymous=not self.settings.token,
+            anonymous=self.api.requester.auth is None,
         )
 
     def _line(self, action: str, what: str, advice: str) -> str:
@@ -127,42 +134,68 @@ class Session:
 class GitHubClient:
     """Runs conversations in worker threads, a few at a time."""
 
-    def __init__(self, settings: GitHubSettings, tuning: GitHubTuning) -> None:
+    def __init__(self, settings: GitHubSettings, tuning: GitHubTuning, credentials: Credentials | None = None) -> None:
+        """Use the token of the settings, unless there are credentials that give one for each need."""
         self._settings = settings
         self._tuning = tuning
+        self._credentials = credentials
         self._github_threads = anyio.CapacityLimiter(tuning.threads)
 
-    async def talk(self, work: Callable[[Session], T], *, writes: bool = False) -> T:
+    async def talk(self, work: Callable[[Session], T], *, writes: bool = False, need: Need | None = None) -> T:
         """Run ``work`` in a thread with a session of its own.
 
-        A cancelled read is left behind at once. A cancelled write is waited for: its effect can not be recalled.
+        A cancelled read is left behind at once. A cancelled write is waited for: its effect can not be recalled. When
+        the token is refused, a read is repeated once with a new one; of a write only the caller knows what it did.
+
+        Args:
+            work: Says what there is to say.
+            writes: Whether it changes anything.
+            need: For which repository and step; credentials that are not one fixed token ask for it.
 
         Raises:
             IntegrationError: As ``work`` says, an error status included.
         """
-        job = partial(self._work, work)
+        job = partial(self._work, work, need, repeat=not writes)
         return await anyio.to_thread.run_sync(job, abandon_on_cancel=not writes, limiter=self._github_threads)
 
-    def _work(self, work: Callable[[Session], T]) -> T:
-        with _connect(self._settings, self._tuning) as api:
+    def _work(self, work: Callable[[Session], T], need: Need | None, *, repeat: bool) -> T:
+        auth = self._auth(need)
+        with connect(self._settings, self._tuning, auth) as api:
             try:
                 return work(Session(api, self._settings))
             except Refused as exc:
-                raise to_error(exc.refusal) from exc
+                refused = exc
+        if self._credentials is not None and auth is not None and refused.refusal.status == 401:
+            self._credentials.forget(auth.token)
+            if repeat:
+                return self._work(work, need, repeat=False)
+        raise to_error(refused.refusal) from refused
+
+    def _auth(self, need: Need | None) -> github.Auth.Token | None:
+        # Nobody above keeps the token under a name of its own, because a traceback may show names.
+        token = self._token(need)
+        return github.Auth.Token(token) if token else None
+
+    def _token(self, need: Need | None) -> str:
+        if self._credentials is None:
+            return self._settings.token
+        if need is None:
+            raise ConfigError("GitHub was asked without saying for which repository; this is a bug, please report it")
+        return self._credentials.token(need)
 
 
-def _connect(settings: GitHubSettings, tuning: GitHubTuning) -> github.Github:
-    retry = GithubRetry(
+def connect(settings: GitHubSettings, tuning: GitHubTuning, auth: github.Auth.Auth | None) -> github.Github:
+    """Return PyGithub as we want it; use it as a context manager."""
+    retry = Patience(
         total=tuning.retries,
         backoff_factor=tuning.backoff,
         # PyGithub repeats a POST by default, which opens things twice.
         allowed_methods={"GET", "HEAD"},
         raise_on_status=False,
-        max_rate_limit_wait=tuning.rate_limit_wait,
-        retry_after_max=tuning.rate_limit_wait,
+        longest=tuning.rate_limit_wait,
     )
     return github.Github(
-        auth=github.Auth.Token(settings.token) if settings.token else None,
+        auth=auth,
         base_url=settings.api_url,
         timeout=tuning.timeout,
         user_agent=USER_AGENT,
@@ -173,6 +206,13 @@ def _connect(settings: GitHubSettings, tuning: GitHubTuning) -> github.Github:
         lazy=True,
         api_version=API_VERSION,
     )
+
+
+def _is_redirect(document: object) -> bool:
+    """Whether an answer is the body of a 307: PyGithub does not follow it for a write, and does not say so."""
+    if document is None:
+        return True
+    return isinstance(document, dict) and bool(document.get("message")) and set(document) <= _REDIRECT_MEMBERS
 
 
 def _unreachable(error: requests.RequestException, host: str, action: str) -> RemoteUnavailable | ConfigError:

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from pullwright.agents.errors import AuthFailed, IntegrationError, NotFound, RemoteRejected, RemoteUnavailable
+from pullwright.agents.errors import (
+    AuthFailed,
+    IntegrationError,
+    NotFound,
+    RemoteRateLimited,
+    RemoteRejected,
+    RemoteUnavailable,
+)
 from pullwright.integrations.github.settings import TOKEN_VARIABLE
 from pullwright.integrations.github.text import one_line
 
+_SECONDS = re.compile(r"[0-9]{1,11}", re.ASCII)
 _SECONDARY = ("secondary rate limit", "retry your request again later", "wait a few minutes before you try again")
 _MESSAGE_LIMIT = 300
+_UNSTATED_WAIT = 60.0
+"""Seconds, when GitHub does not say; whoever tries again in vain doubles it (GitHub's best practices)."""
+_LONGEST_WAIT = 2 * 3600.0
+"""Limits are of an hour; more than that is a wrong clock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,14 +72,38 @@ class Refusal:
         if self.status == 429:
             return True
         text = self.message.lower()
-        exhausted = self.headers.get("x-ratelimit-remaining") == "0" or text.startswith("api rate limit exceeded")
+        exhausted = self._exhausted or text.startswith("api rate limit exceeded")
         return self.status == 403 and (exhausted or any(part in text for part in _SECONDARY))
 
+    def seconds_to_wait(self, now: float) -> float:
+        """Return for how long to leave GitHub alone after a ``rate_limited`` answer.
 
-def to_error(refusal: Refusal) -> IntegrationError:
-    """Return the error that says what happened and what to do next."""
+        What it asks for; the time until the limit is renewed when that is used up; a minute when it does not say. One
+        second more than that, because it does not say when in the second.
+        """
+        after = self.headers.get("retry-after", "")
+        reset = self.headers.get("x-ratelimit-reset", "")
+        wait = _UNSTATED_WAIT
+        if _SECONDS.fullmatch(after):
+            wait = int(after) + 1.0
+        elif _SECONDS.fullmatch(reset) and (self._exhausted or self.message.lower().startswith("api rate limit")):
+            wait = int(reset) - now + 1.0
+        return min(max(wait, 1.0), _LONGEST_WAIT)
+
+    @property
+    def _exhausted(self) -> bool:
+        return self.headers.get("x-ratelimit-remaining") == "0"
+
+
+def to_error(refusal: Refusal, now: float | None = None) -> IntegrationError:
+    """Return the error that says what happened and what to do next.
+
+    Args:
+        refusal: The answer.
+        now: Seconds since 1970, when it is not now.
+    """
     if refusal.rate_limited:
-        return _rate_limited(refusal)
+        return _rate_limited(refusal, time.time() if now is None else now)
     match refusal.status:
         case 401:
             return _unauthorized(refusal)
@@ -75,6 +113,10 @@ def to_error(refusal: Refusal) -> IntegrationError:
             return _missing(refusal)
         case 410:
             return NotFound(_line(refusal, "it was deleted, or issues are turned off", "nothing can be done here"))
+        case 301 | 302 | 307 | 308:
+            return RemoteRejected(_line(refusal, "it has another name now", "look up its name again and repeat it"))
+        case 451:
+            return RemoteRejected(_line(refusal, "it was blocked for legal reasons", "nothing can be done here"))
         case status if status >= 500:
             return RemoteUnavailable(_line(refusal, f"it is in trouble ({status})", "try again later"))
         case _:
@@ -86,15 +128,12 @@ def _line(refusal: Refusal, what: str, advice: str) -> str:
     return f"GitHub at {refusal.host!r} failed {refusal.action}: {what}{said}; {advice}"
 
 
-def _rate_limited(refusal: Refusal) -> IntegrationError:
-    after, reset = refusal.headers.get("retry-after", ""), refusal.headers.get("x-ratelimit-reset", "")
-    when = "in a minute"
-    if after.isdigit():
-        when = f"in {after} s"
-    elif reset.isdigit() and len(reset) < 12:
-        when = f"after {datetime.fromtimestamp(int(reset), UTC):%Y-%m-%d %H:%M:%S} UTC"
+def _rate_limited(refusal: Refusal, now: float) -> IntegrationError:
+    wait = refusal.seconds_to_wait(now)
+    until = datetime.fromtimestamp(now + wait, UTC)
     hint = f", or set {TOKEN_VARIABLE} for a higher limit" if refusal.anonymous else ""
-    return RemoteUnavailable(_line(refusal, "the rate limit is used up", f"try again {when}{hint}"))
+    advice = f"try again in {wait:.0f} s, after {until:%Y-%m-%d %H:%M:%S} UTC{hint}"
+    return RemoteRateLimited(_line(refusal, "the rate limit is used up", advice), wait)
 
 
 def _unauthorized(refusal: Refusal) -> IntegrationError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from pydantic import BaseModel, ConfigDict
 
 GHOST = "ghost"
@@ -38,6 +40,15 @@ class CommentPayload(Payload):
     user: UserPayload | None = None
     body: str | None = None
     body_html: str | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+    @property
+    def edited_at(self) -> datetime | None:
+        """When it was changed last; None when it was not, or when that is not known."""
+        if self.created_at is None or self.updated_at is None or self.updated_at <= self.created_at:
+            return None
+        return self.updated_at
 
     @property
     def author(self) -> str:

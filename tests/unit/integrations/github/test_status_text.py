@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pullwright.integrations.github.grammar import Verb, read_request
+from pullwright.integrations.github.markers import Marker, MarkerKey, holds_marker
+from pullwright.integrations.github.status_text import MOST_STEPS, BotTexts, Phase, PlanStep, StatusReport, StepState
+from pullwright.integrations.github.text import BODY_LIMIT
+from pullwright.integrations.markdown import Kind, segments
+from pullwright.integrations.redaction import REDACTED, Redactor
+
+KEY = MarkerKey(b"k" * 16)
+PLACE = "github.com/5#7"
+MARKER = KEY.make(Marker(task_id="01J8ZC", step="status"), work_key=PLACE)
+TEXTS = BotTexts(Redactor(["s3cret-value"]), name="pull-bot[bot]")
+HOSTILE = st.lists(
+    st.sampled_from(
+        [
+            "@ann",
+            "`",
+            "```\n",
+            "~~~\n",
+            "<!--",
+            "-->",
+            "fixes #1",
+            "![x](https://a)",
+            "\n",
+            "<img src=x>",
+            "[",
+            "\u202e",
+        ]
+    )
+    | st.text(max_size=10),
+    max_size=12,
+).map("".join)
+STEPS = st.lists(st.builds(PlanStep, text=HOSTILE, state=st.sampled_from(list(StepState))), max_size=5)
+REPORTS = st.builds(
+    StatusReport, phase=st.sampled_from(list(Phase)), requester=HOSTILE, detail=HOSTILE, plan=STEPS, branch=HOSTILE,
+    pull_request_url=HOSTILE, details_url=HOSTILE, cost=HOSTILE,
+)  # fmt: skip
+
+
+def harmless(text: str) -> None:
+    prose = "".join(piece.text for piece in segments(text) if piece.kind is Kind.PROSE)
+    assert not re.search(r"(?<![A-Za-z0-9_])@[A-Za-z0-9]", prose)
+    assert not re.search(r"(?i)\bfix(es|ed)?:?\s+#\d", prose)
+    assert "![" not in prose
+    assert "<img" not in prose
+
+
+@given(REPORTS)
+def test_a_status_is_harmless_and_keeps_its_marker(report: StatusReport) -> None:
+    text = TEXTS.status(report, MARKER)
+    assert text.endswith(f"\n\n{MARKER}")
+    assert KEY.find(text, work_key=PLACE) == Marker(task_id="01J8ZC", step="status")
+    pieces = segments(text)
+    assert [piece.text for piece in pieces if piece.kind is Kind.COMMENT] == [MARKER]
+    harmless(text)
+    assert "/agent" in text
+
+
+@given(HOSTILE)
+def test_answers_are_harmless(words: str) -> None:
+    for text in (TEXTS.refusal(words, MARKER), TEXTS.unclear(words, MARKER), TEXTS.help(MARKER)):
+        assert text.endswith(MARKER)
+        assert holds_marker(text)
+        harmless(text)
+
+
+def test_a_status_says_all_there_is() -> None:
+    report = StatusReport(
+        phase=Phase.WORKING,
+        requester="ann",
+        detail="Running the tests.",
+        plan=[
+            PlanStep(text="Read `a.py`", state=StepState.DONE),
+            PlanStep(text="Change it", state=StepState.RUNNING),
+            PlanStep(text="Test it"),
+            PlanStep(text="Rewrite it", state=StepState.DROPPED),
+        ],
+        branch="agent/7-x",
+        pull_request_url="https://github.com/acme/shop/pull/9",
+        details_url="https://agent.example.test/tasks/01J8ZC",
+        cost="12,345 tokens in 7 steps",
+    )
+    assert TEXTS.status(report, MARKER) == (
+        "🔨 **Working on it.**\n\n"
+        "Running the tests.\n\n"
+        "- Pull request: https://github.com/acme/shop/pull/9\n"
+        "- Branch: `agent/7-x`\n"
+        "- Asked for by `ann`\n"
+        "- Cost so far: 12,345 tokens in 7 steps\n"
+        "- [The whole run](https://agent.example.test/tasks/01J8ZC)\n\n"
+        "### Plan\n\n"
+        "- [x] Read 'a.py'\n"
+        "- [ ] **now:** Change it\n"
+        "- [ ] Test it\n"
+        "- [x] (not needed) Rewrite it\n\n"
+        "To stop me write `/agent stop` on a line of its own.\n\n"
+        f"{MARKER}"
+    )
+
+
+def test_a_question_says_how_to_answer() -> None:
+    text = TEXTS.status(StatusReport(phase=Phase.WAITING, detail="Which rounding?"), MARKER)
+    assert "Which rounding?" in text
+    assert "`@pull-bot` or `/agent continue`" in text
+    assert "/agent retry" in TEXTS.status(StatusReport(phase=Phase.FAILED), MARKER)
+    assert "`@" not in BotTexts(Redactor(), name="").status(StatusReport(phase=Phase.WAITING), MARKER)
+
+
+def test_what_it_writes_asks_for_nothing() -> None:
+    for phase in Phase:
+        assert read_request(TEXTS.status(StatusReport(phase=phase), MARKER), ["pull-bot"]) is None
+    assert read_request(TEXTS.help(MARKER), ["pull-bot"]) is None
+
+
+def test_help_names_every_verb() -> None:
+    text = TEXTS.help(MARKER)
+    assert [verb for verb in Verb if f"`/agent {verb}`" not in text] == []
+
+
+@pytest.mark.parametrize("detail", ["x" * 200_000, "```\n" + "y\n" * 100_000, "é\n" * 100_000, "`" * 100_000])
+def test_long_texts_are_cut_where_it_is_safe(detail: str) -> None:
+    plan = [PlanStep(text="z " * 500) for _ in range(200)]
+    text = TEXTS.status(StatusReport(phase=Phase.FAILED, detail=detail, plan=plan), MARKER)
+    assert len(text) <= BODY_LIMIT
+    assert text.endswith(MARKER)
+    assert [piece.text for piece in segments(text) if piece.kind is Kind.COMMENT] == [MARKER]
+    assert "/agent retry" in text
+    assert f"… and {200 - MOST_STEPS} more" in text
+
+
+def test_secrets_are_taken_out_everywhere() -> None:
+    token = "ghs_1234_" + "eyJ" + "a" * 500
+    report = StatusReport(
+        phase=Phase.FAILED,
+        detail=f"s3cret-value `{token}`",
+        plan=[PlanStep(text="s3cret-value")],
+        branch="s3cret-value",
+    )
+    text = TEXTS.status(report, MARKER) + TEXTS.refusal("s3cret-value", MARKER)
+    assert "s3cret" not in text
+    assert "ghs_" not in text
+    assert text.count(REDACTED) == 5
+
+
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "https://a b", "https://a)x", "https://a`x", "x"])
+def test_only_plain_addresses_become_links(url: str) -> None:
+    text = TEXTS.status(StatusReport(phase=Phase.DONE, pull_request_url=url, details_url=url), MARKER)
+    assert url not in text
