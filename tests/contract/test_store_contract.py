@@ -7,7 +7,7 @@ import pytest
 
 from pullwright.agents.errors import ConfigError
 from pullwright.agents.ports.store import TaskStore
-from pullwright.agents.queue.memory import MemoryTaskStore
+from pullwright.agents.queue.memory import MemoryStore
 from pullwright.agents.queue.store import SqlTaskStore
 from pullwright.agents.testing.contracts_store import TaskStoreContract, a_spec
 from pullwright.agents.testing.fake_clock import FakeClock
@@ -16,7 +16,7 @@ from pullwright.agents.testing.fake_clock import FakeClock
 class TestMemoryStore(TaskStoreContract):
     @pytest.fixture
     def store(self) -> TaskStore:
-        return MemoryTaskStore(FakeClock())
+        return MemoryStore(FakeClock())
 
 
 class TestSqliteStore(TaskStoreContract):

@@ -7,6 +7,7 @@ Two questions decide the class: who can act on it, and is trying again sensible 
     PullwrightError
     ├─ ConfigError            the operator changes a setting or an argument; the command exits with 2
     ├─ TaskError              TaskNotFound · DuplicateTask · IllegalTransition · LeaseLost
+    ├─ StoreError             StoreUnavailable(retry) · BlobMissing
     ├─ BudgetExceeded         StepLimit · TokenLimit · TimeLimit · NoProgress     an expected end, not a bug
     ├─ ModelError             ModelUnavailable(retry) · RateLimited(retry) · ContextTooLong · EndpointMisconfigured
     │                         MalformedReply
@@ -52,6 +53,20 @@ class IllegalTransition(TaskError):
 
 class LeaseLost(TaskError):
     """Another attempt owns the task now; nothing may be written by this one."""
+
+
+class StoreError(PullwrightError):
+    """The durable store can not do what was asked of it."""
+
+
+class StoreUnavailable(StoreError):
+    """The database did not answer for as long as it was waited for."""
+
+    retryable = True
+
+
+class BlobMissing(StoreError, LookupError):
+    """A blob is not there, or is not what was kept."""
 
 
 class BudgetExceeded(PullwrightError):

@@ -14,7 +14,7 @@ from pullwright.agents.environment import PLAIN, Environment
 from pullwright.agents.events import RunEvent
 from pullwright.agents.ports.code_host import ChangeReport, CodeHost, CommitMessage
 from pullwright.agents.ports.sandbox import ExecResult
-from pullwright.agents.queue.memory import MemoryTaskStore
+from pullwright.agents.queue.memory import MemoryStore
 from pullwright.agents.task import Task
 from pullwright.agents.testing.contracts_store import a_spec
 from pullwright.agents.testing.fake_clock import FakeClock
@@ -71,7 +71,7 @@ class Scene:
     host: FakeCodeHost | None = None
 
     def __post_init__(self) -> None:
-        self.store = MemoryTaskStore(self.clock)
+        self.store = MemoryStore(self.clock)
         self.provider = FakeProvider({"AGENTS.md": b"Be brief.", "a": b"old\n"}, checks_pass_when_a_is_new)
 
     async def run(self, **spec: Any) -> Task:

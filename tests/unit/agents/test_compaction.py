@@ -16,7 +16,7 @@ from pullwright.agents.llm.counting import EndpointCounter
 from pullwright.agents.loop import AgentLoop, FinishRequest
 from pullwright.agents.message import AssistantMessage, SystemMessage, UserMessage
 from pullwright.agents.ports.model import ModelRequest, ReasoningEffort
-from pullwright.agents.queue.memory import MemoryTaskStore
+from pullwright.agents.queue.memory import MemoryStore
 from pullwright.agents.recorder import RunRecorder
 from pullwright.agents.testing.contracts_store import a_spec
 from pullwright.agents.testing.fake_clock import FakeClock
@@ -56,7 +56,7 @@ class Stage:
 
     def __post_init__(self) -> None:
         self.model = ScriptedModel(self.script)
-        self.store = MemoryTaskStore(self.clock)
+        self.store = MemoryStore(self.clock)
 
     async def begin(self) -> RunRecorder:
         created = await self.store.create(a_spec(budget=Budget(), images=()))

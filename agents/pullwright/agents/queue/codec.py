@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,15 +18,19 @@ from pullwright.agents.task import Task, TaskSpec, TaskStatus
 def spec_to_data(spec: TaskSpec) -> dict[str, Any]:
     """Turn a specification into JSON-ready data."""
     data = asdict(spec)
+    data["not_before"] = spec.not_before.isoformat() if spec.not_before else None
     data["images"] = [{**asdict(image), "content": b64encode(image.content).decode()} for image in spec.images]
     return data
 
 
 def spec_from_data(data: Mapping[str, Any]) -> TaskSpec:
-    """Turn stored data back into the specification it came from."""
+    """Turn stored data back into the specification it came from; what another release wrote may lack or add fields."""
+    known = {field.name for field in fields(TaskSpec)}
+    not_before = data.get("not_before")
     return TaskSpec(
         **{
-            **data,
+            **{key: value for key, value in data.items() if key in known},
+            "not_before": datetime.fromisoformat(not_before) if not_before else None,
             "repository": RepositoryRef(**data["repository"]),
             "images": tuple(Image(**{**item, "content": b64decode(item["content"])}) for item in data["images"]),
             "checks": tuple(data["checks"]),
