@@ -8,7 +8,7 @@ Two questions decide the class: who can act on it, and is trying again sensible 
     ├─ ConfigError            the operator changes a setting or an argument; the command exits with 2
     ├─ TaskError              TaskNotFound · DuplicateTask · IllegalTransition · LeaseLost
     ├─ StoreError             StoreUnavailable(retry) · BlobMissing
-    ├─ BudgetExceeded         StepLimit · TokenLimit · TimeLimit · NoProgress     an expected end, not a bug
+    ├─ BudgetExceeded         StepLimit · TokenLimit · TimeLimit · CostLimit · NoProgress     an expected end, not a bug
     ├─ ModelError             ModelUnavailable(retry) · RateLimited(retry) · ContextTooLong · EndpointMisconfigured
     │                         MalformedReply
     ├─ ToolError              goes back to the model as text: ToolRejected · ToolFailed · ToolTimeout
@@ -83,6 +83,10 @@ class TokenLimit(BudgetExceeded):
 
 class TimeLimit(BudgetExceeded, TimeoutError):
     """The run took as much time as it was allowed."""
+
+
+class CostLimit(BudgetExceeded):
+    """The run cost as much as it was allowed."""
 
 
 class NoProgress(BudgetExceeded):

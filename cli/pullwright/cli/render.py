@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO
 from pullwright.agents.budget import Pace, Usage
 from pullwright.agents.change import CheckResult, Evidence
 from pullwright.agents.events import (
+    BudgetNoted,
     ChangeCommitted,
     ChangePublished,
     ChangeVerified,
@@ -21,8 +22,11 @@ from pullwright.agents.events import (
     JournalEntry,
     ModelReplied,
     PlanUpdated,
+    QuestionAsked,
     RunFinished,
+    RunResumed,
     RunStarted,
+    TaskMoved,
     ToolFinished,
     UserSaid,
     to_data,
@@ -30,6 +34,7 @@ from pullwright.agents.events import (
 from pullwright.agents.llm.prices import Prices, cost_of
 from pullwright.agents.message import ToolCall
 from pullwright.agents.ports.model import Delta
+from pullwright.agents.task import Task
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,6 +43,12 @@ if TYPE_CHECKING:
 _UNSAFE = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]|[\U000e0000-\U000e007f]"
 )
+
+_WAITS_FOR = {
+    "scheduled": "waiting for its time",
+    "queued": "waiting for a worker",
+    "running": "preparing the files and the sandbox",
+}
 
 RESULT_LINES = 8
 DIFF_LINES = 20
@@ -94,6 +105,23 @@ def entry_data(entry: JournalEntry) -> dict[str, Any]:
     }
 
 
+def task_data(task: Task) -> dict[str, Any]:
+    """Return the outside form of a task."""
+    return {
+        "task": task.id,
+        "status": task.status.value,
+        "reason": task.status_reason,
+        "waits_for": task.wait.value if task.wait else "",
+        "attempt": task.attempt,
+        "repository": task.spec.repository.slug,
+        "title": task.spec.title,
+        "created_at": task.created_at.isoformat(),
+        "branch": task.branch,
+        "pull_request_url": task.pull_request_url,
+        "patch_path": task.patch_path,
+    }
+
+
 class TerminalView:
     """Lines for people, and on a terminal a live line that says what is going on."""
 
@@ -140,12 +168,44 @@ class TerminalView:
                 self._compacted(event)
             case EgressDecided() as event:
                 self._blocked(event)
-            case UserSaid() as event:
-                self._line(f"→ {event.content}", "yellow")
+            case TaskMoved() | RunResumed() | QuestionAsked() | BudgetNoted() | UserSaid() as event:
+                self._around(event)
             case ChangeCommitted() | ChangeVerified() | ChangePublished() as event:
                 self._change(event)
             case RunFinished() as event:
                 self._finished(event)
+
+    def _around(self, event: TaskMoved | RunResumed | QuestionAsked | BudgetNoted | UserSaid) -> None:
+        """Show what came from around the run."""
+        match event:
+            case UserSaid():
+                self._line(f"→ {event.content}", "yellow")
+            case TaskMoved():
+                self._moved(event)
+            case RunResumed():
+                self._line(f"● goes on after step {event.step}{_because(event.reason)}", "bold")
+                self._step, self._doing = event.step, "waiting for the model"
+            case QuestionAsked():
+                self._line(f"? {event.question}", "bold yellow")
+                self._doing = "waiting for an answer"
+            case BudgetNoted(raised=True):
+                self._line(f"● limit of {event.limit} raised to {event.allowed:g}", "yellow")
+            case BudgetNoted():
+                self._line(f"● {event.spent:g} of {event.allowed:g} {event.limit} spent", "yellow")
+
+    def _moved(self, event: TaskMoved) -> None:
+        """Show a move that a person did not expect; that a task is queued and claimed goes without saying."""
+        match event.old, event.new:
+            case ("running" | "canceling", "queued" | "scheduled"):
+                again = "tried again later" if event.new == "scheduled" else "queued again"
+                self._line(f"● {again}{_because(event.reason)}", "yellow")
+            case "waiting", "queued":
+                self._line("● answered", "yellow")
+            case _, "canceling":
+                self._line(f"● to be canceled{_because(event.reason)}", "yellow")
+            case _, "canceled" | "rejected" | "failed":
+                self._line(f"● {event.new}{_because(event.reason)}", "bold red")
+        self._doing = _WAITS_FOR.get(event.new, self._doing)
 
     def _replied(self, event: ModelReplied) -> None:
         self._step, self._streamed = event.step, 0
@@ -271,6 +331,10 @@ class _Ticking:
         from rich.text import Text
 
         return Text(self._line())
+
+
+def _because(reason: str) -> str:
+    return f": {reason}" if reason else ""
 
 
 def _arguments(call: ToolCall) -> dict[str, Any]:

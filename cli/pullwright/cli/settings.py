@@ -25,6 +25,9 @@ TRUSTED_ONLY = frozenset(
     {
         "home",
         "database_url",
+        "worker_name",
+        "api_token",
+        "slots",
         "endpoint_url",
         "endpoint_key",
         "endpoint_profile",
@@ -62,7 +65,15 @@ class Settings(BaseSettings):
     home: Path = Field(default_factory=lambda: _data_home() / "pullwright")
     """Folder of the database, mirrors, patches and logs."""
     database_url: str = ""
-    """SQLAlchemy URL of the store; empty for a SQLite file in ``home``."""
+    """The store: ``postgresql://USER@HOST/NAME`` for many hosts; empty for a SQLite file in ``home``."""
+    worker_name: str = Field(default="", max_length=120)
+    """What ``agent workers`` calls this host's workers; empty for the host's name."""
+    slots: int = Field(default=0, ge=0, le=1000)
+    """Runs that one worker has in hand at once; 0 for as many as memory and cores of this host allow."""
+    may_ask: bool | None = None
+    """Whether a run may wait for an answer; unset, it may at a terminal and when it is detached."""
+    api_token: SecretStr = SecretStr("")
+    """What clients of ``agent serve`` have to show: at least 16 characters that nobody can guess."""
     endpoint_url: str = ""
     """Base URL of the OpenAI-compatible endpoint, with its ``/v1``."""
     endpoint_profile: ProfileName = "vllm"

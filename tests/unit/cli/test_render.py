@@ -10,7 +10,18 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from pullwright.agents.budget import Usage
-from pullwright.agents.events import JournalEntry, ModelReplied, RunEvent, RunFinished, RunStarted, ToolFinished
+from pullwright.agents.events import (
+    BudgetNoted,
+    JournalEntry,
+    ModelReplied,
+    QuestionAsked,
+    RunEvent,
+    RunFinished,
+    RunResumed,
+    RunStarted,
+    TaskMoved,
+    ToolFinished,
+)
 from pullwright.agents.llm.prices import Prices
 from pullwright.agents.message import AssistantMessage, ToolResult
 from pullwright.agents.ports.model import Delta
@@ -82,3 +93,27 @@ def test_json_is_one_object_per_line(event: RunEvent) -> None:
     (line,) = out.getvalue().splitlines()
     data = json.loads(line)
     assert (data["type"], data["seq"], data["task"]) == (event.type, 7, "t")
+
+
+@pytest.mark.parametrize(
+    ("event", "line"),
+    [
+        (TaskMoved(old="", new="queued"), ""),
+        (TaskMoved(old="queued", new="running", worker_id="w"), ""),
+        (TaskMoved(old="running", new="queued", reason="its worker was lost"), "● queued again: its worker was lost"),
+        (TaskMoved(old="running", new="scheduled", reason="endpoint away"), "● tried again later: endpoint away"),
+        (TaskMoved(old="scheduled", new="queued"), ""),
+        (TaskMoved(old="waiting", new="queued"), "● answered"),
+        (TaskMoved(old="running", new="canceling", reason="enough"), "● to be canceled: enough"),
+        (TaskMoved(old="queued", new="canceled"), "● canceled"),
+        (RunResumed(step=7, cut=9, checkpoint=3, reason="its worker was lost"), "● goes on after step 7: its worker"),
+        (QuestionAsked(step=1, question="tabs?", wait="input_required"), "? tabs?"),
+        (BudgetNoted(step=1, limit="steps", spent=80, allowed=100), "● 80 of 100 steps spent"),
+        (BudgetNoted(step=1, limit="steps", spent=100, allowed=200, raised=True), "● limit of steps raised to 200"),
+    ],
+)
+def test_what_happens_around_a_run_is_shown_when_it_is_worth_a_line(event: RunEvent, line: str) -> None:
+    out = io.StringIO()
+    TerminalView(Console(file=out, force_terminal=False, width=80)).entry(entry(event))
+    assert out.getvalue().startswith(line)
+    assert bool(out.getvalue()) == bool(line)

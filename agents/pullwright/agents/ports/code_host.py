@@ -109,6 +109,15 @@ class CodeHost(Protocol):
         """
         ...
 
+    async def find_pull_request(self, repository: RepositoryRef, branch: str) -> PullRequest | None:
+        """Return the pull request of a branch, whatever its state; an open one before others, else the newest.
+
+        Raises:
+            ConfigError: The repository is of another host.
+            NotFound, AuthFailed, RemoteUnavailable.
+        """
+        ...
+
     def credential(self) -> Credential | None:
         """Return what git needs to fetch and push, or None when there is no token."""
         ...

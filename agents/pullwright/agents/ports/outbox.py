@@ -48,6 +48,7 @@ class OutboxStore(Protocol):
 
         Raises:
             LeaseLost: ``task.attempt`` is not the current attempt; the look-up finds the effect later.
+            LookupError: Nobody ever intended it.
         """
         ...
 

@@ -84,6 +84,11 @@ def claimed(life: Life, worker_id: str, now: float, lease_seconds: float = LEASE
     )
 
 
+def silent(life: Life, now: float) -> bool:
+    """Say whether a lease has run out; one from far in the future was written before the clock went back."""
+    return life.leased and not now < life.lease_until <= now + 2 * LEASE_SECONDS
+
+
 def finished(life: Life, status: TaskStatus, reason: str) -> Life:
     """The attempt ends the task."""
     if not status.terminal:

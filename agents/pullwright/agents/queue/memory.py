@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import anyio
-from ulid import ULID
 
 from pullwright.agents.errors import DuplicateTask, IllegalTransition, LeaseLost, TaskNotFound
 from pullwright.agents.events import JournalEntry, ModelReplied, RunEvent, TaskMoved
@@ -15,10 +14,11 @@ from pullwright.agents.ports.clock import Clock
 from pullwright.agents.ports.lease import Attempt, AttemptOutcome, Held, LaneStats, Worker
 from pullwright.agents.ports.store import Signal, SignalKind
 from pullwright.agents.queue import life as rules
-from pullwright.agents.queue.codec import with_outcome
+from pullwright.agents.queue.codec import outcome_of
 from pullwright.agents.queue.fair import Lane, after_claim, changed_lane, next_lane, on_return
 from pullwright.agents.queue.life import Life
 from pullwright.agents.queue.memory_keep import MemoryKeep
+from pullwright.agents.queue.task_ids import TaskIds
 from pullwright.agents.task import LIVE, Task, TaskSpec, TaskStatus, WaitReason
 
 
@@ -30,6 +30,8 @@ class _Record:
     life: Life
     journal: list[JournalEntry] = field(default_factory=list)
     signals: list[Signal] = field(default_factory=list)
+    told: int = 0
+    """How many signals there ever were."""
     attempts: list[Attempt] = field(default_factory=list)
 
     def shown(self) -> Task:
@@ -54,6 +56,7 @@ class MemoryStore(MemoryKeep):
     def __init__(self, clock: Clock) -> None:
         super().__init__()
         self._clock = clock
+        self._ids = TaskIds()
         self._records: dict[str, _Record] = {}
         self._lanes: dict[str, Lane] = {}
         self._workers: dict[str, Worker] = {}
@@ -69,7 +72,7 @@ class MemoryStore(MemoryKeep):
             raise DuplicateTask(f"a live task for {key!r} exists; see `agent list`")
         now = self._clock.now()
         life = rules.submitted(now.timestamp(), spec.not_before.timestamp() if spec.not_before else 0.0)
-        task_id = str(ULID.from_datetime(now)).lower()
+        task_id = self._ids.new(now)
         task = Task(id=task_id, spec=spec, status=life.status, created_at=now, updated_at=now)
         record = _Record(task, life)
         self._records[task_id] = record
@@ -111,7 +114,8 @@ class MemoryStore(MemoryKeep):
         if after.status.terminal:
             raise IllegalTransition(f"task {task_id!r} is {after.status.value} and hears nothing any more")
         self._keys |= {key}
-        number = str(ULID())
+        record.told += 1
+        number = f"{task_id}-{record.told:06d}"
         now = self._clock.now()
         signal = Signal(id=number, task_id=task_id, kind=kind, text=text, author=author, created_at=now)
         record.signals.append(signal)
@@ -160,6 +164,8 @@ class MemoryStore(MemoryKeep):
         held = {one.task.id: one for one in self._all() if one.life.leased and one.life.worker_id == worker_id}
         for record in held.values():
             record.life = replace(record.life, lease_until=self._now() + rules.LEASE_SECONDS)
+        if worker_id in self._workers:
+            self._workers[worker_id] = replace(self._workers[worker_id], seen_at=self._clock.now())
         return {
             key: Held(attempt=one.life.attempt, status=one.life.status, signals=len(one.signals))
             for key, one in held.items()
@@ -175,8 +181,6 @@ class MemoryStore(MemoryKeep):
         record = self._held(task)
         life = rules.finished(record.life, status, reason)
         self._write(record, [event])
-        for entry in record.journal:
-            record.task = with_outcome(record.task, entry.event)
         return self._end(record, life, AttemptOutcome.FINISHED, told=True)
 
     async def park(self, task: Task, wait: WaitReason, event: RunEvent, *, question: str) -> Task:
@@ -206,7 +210,7 @@ class MemoryStore(MemoryKeep):
             after = rules.due(record.life, self._now())
             if after != record.life:
                 self._move(record, after)
-        gone = [one for one in self._all() if one.life.leased and self._is_lost(one.life)]
+        gone = [one for one in self._all() if rules.silent(one.life, self._now())]
         return [self._end(one, rules.lost(one.life), AttemptOutcome.LOST, worker_id=one.life.worker_id) for one in gone]
 
     async def wait_for_work(self, seconds: float) -> None:
@@ -229,12 +233,17 @@ class MemoryStore(MemoryKeep):
         self._workers.pop(worker_id, None)
         for record in self._all():
             if record.life.leased and record.life.worker_id == worker_id:
-                record.life = replace(record.life, lease_until=self._now())
+                record.life = replace(record.life, lease_until=0.0)
 
     async def workers(self) -> Sequence[Worker]:
         await anyio.lowlevel.checkpoint()
         held = [one.life.worker_id for one in self._all() if one.life.leased]
-        return [replace(worker, running=held.count(worker.id)) for worker in self._workers.values()]
+        alive = self._clock.now() - timedelta(seconds=rules.LEASE_SECONDS)
+        return [
+            replace(worker, running=held.count(worker.id))
+            for worker in self._workers.values()
+            if worker.seen_at is not None and worker.seen_at > alive
+        ]
 
     async def attempts(self, task_id: str) -> Sequence[Attempt]:
         await anyio.lowlevel.checkpoint()
@@ -285,9 +294,6 @@ class MemoryStore(MemoryKeep):
         queued = [one for one in self._all() if one.task.spec.lane == lane.key and one.life.status is TaskStatus.QUEUED]
         return min(queued, key=lambda one: (-one.task.spec.priority, one.task.id))
 
-    def _is_lost(self, life: Life) -> bool:
-        return life.lease_until <= self._now()
-
     def _move(self, record: _Record, life: Life, *, worker_id: str = "", told: bool = False) -> Task:
         old, record.life = record.life, life
         if old.status is not life.status:
@@ -311,6 +317,8 @@ class MemoryStore(MemoryKeep):
             for seq, event in enumerate(events, start=len(record.journal) + 1)
         ]
         record.journal.extend(entries)
+        for event in events:
+            record.task = replace(record.task, **outcome_of(event))  # type: ignore[arg-type]  # texts only
         replies = sum(isinstance(event, ModelReplied) for event in events)
         record.life = replace(record.life, steps=record.life.steps + replies)
         self._announce()
@@ -325,7 +333,8 @@ class MemoryStore(MemoryKeep):
             lane = replace(lane, vtime=on_return(lane, self._lanes.values()))
         queued = lane.queued + (new is TaskStatus.QUEUED) - (old is TaskStatus.QUEUED)
         running = lane.running + (new in LIVE) - (old in LIVE)
-        self._lanes[key] = replace(lane, queued=queued, running=running)
+        if (queued, running) != (lane.queued, lane.running):
+            self._lanes[key] = replace(lane, queued=queued, running=running)
 
     def _now(self) -> float:
         return self._clock.now().timestamp()

@@ -37,6 +37,8 @@ class MemoryKeep:
     async def settle(self, task: Task, key: str, *, external_id: str = "", url: str = "") -> Effect:
         await anyio.lowlevel.checkpoint()
         self._fence(task)
+        if (task.id, key) not in self._effects:
+            raise LookupError(f"task {task.id!r} never meant to make the effect {key!r}")
         done = replace(self._effects[task.id, key], status=EffectStatus.DONE, external_id=external_id, url=url)
         self._effects[task.id, key] = done
         return done
