@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
 from pullwright.agents.events import RunFinished
+from pullwright.agents.llm.prices import PriceList
 from pullwright.agents.ports.store import TaskStore
 from pullwright.agents.task import Task, TaskStatus
 from pullwright.agents.worker.pipeline import UNCHANGED
@@ -33,13 +34,19 @@ def shown_live(view: View) -> Iterator[None]:
         yield
 
 
-def make_view(*, json: bool) -> View:
-    """Return the view that fits where standard output goes."""
+def make_view(*, json: bool, prices: PriceList | None = None, calls: bool = False) -> View:
+    """Return the view that fits where standard output goes.
+
+    Args:
+        json: For programs.
+        prices: What people are told about the money.
+        calls: Tell people of every call of the model what it took.
+    """
     if json:
         return JsonView(complain)
     from rich.console import Console
 
-    return TerminalView(Console())
+    return TerminalView(Console(), prices, calls=calls)
 
 
 class Follower:

@@ -27,7 +27,7 @@ from pullwright.agents.events import (
     UserSaid,
     to_data,
 )
-from pullwright.agents.llm.prices import Prices, cost_of
+from pullwright.agents.llm.prices import PriceList, cost_of_run
 from pullwright.agents.message import ToolCall
 from pullwright.agents.ports.model import Delta
 
@@ -97,9 +97,12 @@ def entry_data(entry: JournalEntry) -> dict[str, Any]:
 class TerminalView:
     """Lines for people, and on a terminal a live line that says what is going on."""
 
-    def __init__(self, console: Console, prices: Prices | None = None) -> None:
+    def __init__(self, console: Console, prices: PriceList | None = None, *, calls: bool = False) -> None:
         self._console = console
-        self._prices = prices or Prices()
+        self._prices = prices or {}
+        self._shows_calls = calls
+        self._spent: dict[str, Usage] = {}
+        self._endpoint = ""
         self._model = ""
         self._pace = Pace()
         self._started = time.monotonic()
@@ -149,8 +152,9 @@ class TerminalView:
 
     def _replied(self, event: ModelReplied) -> None:
         self._step, self._streamed = event.step, 0
-        self._tokens += event.usage.total_tokens
-        self._pace += Pace.of(event.usage, event.first_token_seconds)
+        self._spend(event.usage, event.endpoint)
+        pace = Pace.of(event.usage, event.first_token_seconds)
+        self._pace += pace
         if event.message.content.strip():
             self._line(event.message.content.strip(), "")
         for call in event.message.tool_calls:
@@ -159,6 +163,14 @@ class TerminalView:
             if call.name != "plan":
                 self._line(f"▸ {self._doing}", "cyan")
             self._edit_diff(call)
+        if self._shows_calls:
+            place = [f"at {event.endpoint}"] if event.endpoint else []
+            self._line(f"  {', '.join([f'step {event.step}', *_spent(event.usage, pace), *place])}", "dim")
+
+    def _spend(self, usage: Usage, endpoint: str) -> None:
+        self._tokens += usage.total_tokens
+        self._endpoint = endpoint
+        self._spent[endpoint] = self._spent.get(endpoint, Usage()) + usage
 
     def _tool_finished(self, event: ToolFinished) -> None:
         self._doing = "waiting for the model"
@@ -173,7 +185,7 @@ class TerminalView:
             self._line(f"  {marks.get(state, '○')} {text}", "green" if state == "done" else "")
 
     def _compacted(self, event: ConversationCompacted) -> None:
-        self._tokens += event.usage.total_tokens
+        self._spend(event.usage, self._endpoint)
         before, after = event.tokens_before, event.tokens_after
         self._line(f"● conversation compacted from about {before} to {after} tokens", "bold")
 
@@ -226,23 +238,12 @@ class TerminalView:
         self._line(f"● patch  {event.patch_path}", "bold green")
 
     def _finished(self, event: RunFinished) -> None:
-        cost = ", ".join([f"{event.steps} steps", *self._spent(event.usage)])
+        money = str(cost_of_run(self._spent, self._prices, model=self._model))
+        cost = ", ".join(filter(None, [f"{event.steps} steps", *_spent(event.usage, self._pace), money]))
         style = "bold green" if event.status == "succeeded" else "bold red"
         self._line(f"● {event.status}: {event.reason} ({cost}, {time.monotonic() - self._started:.0f} s)", style)
         if event.patch_path and event.status != "succeeded":
             self._line(f"● work so far {event.patch_path}", "bold")
-
-    def _spent(self, usage: Usage) -> Iterator[str]:
-        cached = f" ({usage.cached_tokens} cached)" if usage.cached_tokens else ""
-        thought = f" ({usage.reasoning_tokens} reasoning)" if usage.reasoning_tokens else ""
-        yield f"{usage.prompt_tokens}{cached} + {usage.completion_tokens}{thought} tokens"
-        if self._pace.tokens_per_second:
-            yield f"{self._pace.tokens_per_second:.0f} tokens/s"
-        if self._pace.mean_first_token_seconds:
-            yield f"first token after {self._pace.mean_first_token_seconds:.1f} s"
-        cost = str(cost_of(usage, self._prices, model=self._model))
-        if cost:
-            yield cost
 
     def _block(self, text: str, style: str) -> None:
         lines = text.splitlines()
@@ -271,6 +272,16 @@ class _Ticking:
         from rich.text import Text
 
         return Text(self._line())
+
+
+def _spent(usage: Usage, pace: Pace) -> Iterator[str]:
+    cached = f" ({usage.cached_tokens} cached)" if usage.cached_tokens else ""
+    thought = f" ({usage.reasoning_tokens} reasoning)" if usage.reasoning_tokens else ""
+    yield f"{usage.prompt_tokens}{cached} + {usage.completion_tokens}{thought} tokens"
+    if pace.tokens_per_second:
+        yield f"{pace.tokens_per_second:.0f} tokens/s"
+    if pace.mean_first_token_seconds:
+        yield f"first token after {pace.mean_first_token_seconds:.1f} s"
 
 
 def _arguments(call: ToolCall) -> dict[str, Any]:

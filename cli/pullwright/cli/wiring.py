@@ -22,12 +22,11 @@ from pullwright.agents.ports.code_host import CodeHost, Issue
 from pullwright.agents.ports.store import TaskStore
 from pullwright.agents.task import TaskSpec
 from pullwright.cli.intake import Origin
+from pullwright.cli.model_wiring import open_model, price_list
 from pullwright.cli.render import JsonView, View, printable
 from pullwright.cli.settings import Settings
 
 if TYPE_CHECKING:
-    from pullwright.agents.llm.self_test import SelfTest
-    from pullwright.agents.llm.settings import EndpointSettings
     from pullwright.agents.worker.worker import Worker
     from pullwright.sandbox.docker_engine import DockerEngine
     from pullwright.sandbox.docker_provider import DockerProvider
@@ -45,25 +44,14 @@ NOBODY_ANSWERS = (
 )
 
 
-def require_endpoint(settings: Settings) -> None:
-    """Check what can be checked without asking anybody.
-
-    Raises:
-        ConfigError: There is no endpoint to ask.
-    """
-    if not settings.endpoint_url:
-        raise ConfigError(
-            "there is no model endpoint; set AGENT_ENDPOINT_URL to one that speaks OpenAI's API (http://HOST:PORT/v1)"
-        )
-
-
 @asynccontextmanager
 async def open_store(settings: Settings) -> AsyncIterator[TaskStore]:
     """Open the store that the settings name, and end what a worker of this host left behind when it died."""
     from pullwright.agents.queue.store import SqlTaskStore
     from pullwright.agents.worker.life_line import end_dead
 
-    async with SqlTaskStore.open(settings.store_url, SystemClock()) as store:
+    url = await to_thread.run_sync(lambda: settings.store_url)
+    async with SqlTaskStore.open(url, SystemClock()) as store:
         await end_dead(store, _locks(settings))
         yield store
 
@@ -156,29 +144,6 @@ def open_engine() -> DockerEngine:
     return DockerEngine()
 
 
-def endpoint_settings(settings: Settings) -> EndpointSettings:
-    """Return what the settings say about the model endpoint."""
-    from pullwright.agents.llm.settings import EndpointSettings
-
-    return EndpointSettings(
-        url=settings.endpoint_url,
-        key=settings.endpoint_key.get_secret_value(),
-        model=settings.model,
-        profile=settings.endpoint_profile,
-    )
-
-
-async def probe_endpoint(settings: Settings) -> SelfTest:
-    """Try what runs need of the endpoint.
-
-    Raises:
-        ModelUnavailable: It does not answer.
-    """
-    from pullwright.agents.llm.self_test import self_test
-
-    return await self_test(endpoint_settings(settings))
-
-
 @asynccontextmanager
 async def open_worker(settings: Settings, spec: TaskSpec, store: TaskStore, view: View) -> AsyncIterator[Worker]:
     """Put together everything that takes this task to its end, and take it apart afterwards.
@@ -188,8 +153,6 @@ async def open_worker(settings: Settings, spec: TaskSpec, store: TaskStore, view
         SandboxUnavailable: No container engine answers.
     """
     from pullwright.agents.compaction import Compactor
-    from pullwright.agents.llm.counting import EndpointCounter
-    from pullwright.agents.llm.openai_model import OpenAIModel
     from pullwright.agents.worker.pipeline import Parts
     from pullwright.agents.worker.worker import Worker
     from pullwright.integrations.wording import ChangeWording
@@ -198,15 +161,15 @@ async def open_worker(settings: Settings, spec: TaskSpec, store: TaskStore, view
     from pullwright.sandbox.watchdog import watchdog
 
     home = settings.home.expanduser()
-    counter = EndpointCounter()
     async with (
         open_engine() as engine,
         watchdog(reaper_command(engine.url)),
         reaping(engine, settings),
-        OpenAIModel.open(endpoint_settings(settings), count=counter.known) as model,
+        open_model(settings, view.note) as opened,
         open_provider(engine, settings, view) as provider,
     ):
         mirror = git_mirror(settings)
+        model = opened.model
         policy = EgressPolicy(mode=settings.egress, hosts=settings.egress_hosts)
         yield Worker(
             Parts(
@@ -224,7 +187,8 @@ async def open_worker(settings: Settings, spec: TaskSpec, store: TaskStore, view
                 ask=_asker(view),
                 effort=settings.reasoning_effort,
                 on_delta=view.delta,
-                compactor=lambda: Compactor(model, counter, window=lambda: model.window),
+                prices=price_list(settings),
+                compactor=lambda: Compactor(model, opened.counter, window=lambda: model.window),
             )
         )
 
@@ -233,9 +197,7 @@ def git_mirror(settings: Settings) -> GitMirror:
     """Return the bare mirrors of this installation."""
     from pullwright.sandbox.mirror import GitMirror
 
-    tokens = (settings.github_token, settings.endpoint_key)
-    secrets_held = tuple(filter(None, (token.get_secret_value() for token in tokens)))
-    return GitMirror(settings.home.expanduser() / "mirrors", secrets=secrets_held)
+    return GitMirror(settings.home.expanduser() / "mirrors", secrets=settings.secrets)
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ import anyio
 from pullwright.agents.budget import Budget
 from pullwright.agents.environment import PLAIN, Environment
 from pullwright.agents.events import RunEvent
+from pullwright.agents.llm.prices import PriceList
 from pullwright.agents.ports.code_host import ChangeReport, CodeHost, CommitMessage
 from pullwright.agents.ports.sandbox import ExecResult
 from pullwright.agents.queue.memory import MemoryTaskStore
@@ -49,7 +50,7 @@ class PlainWording:
         return CommitMessage(title=title, body=summary)
 
     def pull_request(self, report: ChangeReport) -> str:
-        return f"{report.summary} verified={report.evidence.verified}"
+        return f"{report.summary} verified={report.evidence.verified} cost={report.cost}"
 
 
 async def checks_pass_when_a_is_new(command: str, sandbox: FakeSandbox) -> ExecResult:
@@ -69,6 +70,7 @@ class Scene:
     mirror: FakeMirror = field(default_factory=lambda: FakeMirror({"AGENTS.md": b"Be brief.", "a": b"old\n"}))
     environment: Environment = PLAIN
     host: FakeCodeHost | None = None
+    prices: PriceList = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.store = MemoryTaskStore(self.clock)
@@ -83,21 +85,23 @@ class Scene:
         return done
 
     def worker(self, host: CodeHost | None) -> Worker:
-        return Worker(
-            Parts(
-                store=self.store,
-                model=self.model,
-                sandboxes=self.provider,
-                verifier=FreshVerifier(self.provider),
-                environments=FakeEnvironments(self.environment),
-                mirror=self.mirror,
-                code_host=host,
-                wording=PlainWording(),
-                clock=self.clock,
-                patches=self.patches,
-                locks=self.patches.with_name("locks"),
-                ask=self.ask,
-            )
+        return Worker(self.parts(host))
+
+    def parts(self, host: CodeHost | None) -> Parts:
+        return Parts(
+            store=self.store,
+            model=self.model,
+            sandboxes=self.provider,
+            verifier=FreshVerifier(self.provider),
+            environments=FakeEnvironments(self.environment),
+            mirror=self.mirror,
+            code_host=host,
+            wording=PlainWording(),
+            clock=self.clock,
+            patches=self.patches,
+            locks=self.patches.with_name("locks"),
+            ask=self.ask,
+            prices=self.prices,
         )
 
     async def ask(self, question: str) -> str:

@@ -230,9 +230,13 @@ async def test_cancel_from_elsewhere_ends_the_run_and_keeps_the_work(scene: Make
 
 
 async def test_a_cancelled_caller_cancels_the_task_and_is_told_so(scene: MakeScene) -> None:
-    stage = scene([WRITE, Reply(calls=[("bash", {"command": "forever"})])])
+    def leave(request: ModelRequest) -> Reply:
+        scope.cancel()
+        return Reply(calls=[("bash", {"command": "forever"})])
+
+    stage = scene([WRITE, leave])
     task = await stage.store.create(a_spec(**FRESH, checks=(), publish=False, budget=Budget()))
-    with anyio.move_on_after(0.3) as scope:
+    with anyio.CancelScope() as scope:
         await stage.worker(None).run(task.id)
     assert scope.cancelled_caught
     assert (await stage.store.get(task.id)).status is TaskStatus.CANCELED

@@ -23,9 +23,8 @@ class TaskRow(SQLModel, table=True):
             "work_key",
             unique=True,
             sqlite_where=text(f"work_key != '' AND status NOT IN {TERMINAL}"),
-            postgresql_where=text(f"work_key != '' AND status NOT IN {TERMINAL}"),
         ),
-        Index("task_queued", "id", sqlite_where=text("status = 'queued'"), postgresql_where=text("status = 'queued'")),
+        Index("task_queued", "id", sqlite_where=text("status = 'queued'")),
     )
 
     id: str = Field(primary_key=True)

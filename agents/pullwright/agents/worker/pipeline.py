@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +13,7 @@ import anyio
 from anyio import move_on_after, to_thread
 
 from pullwright.agents.change import Change, CheckResult, Evidence
-from pullwright.agents.compaction import Compactor
+from pullwright.agents.compaction import Compactor, conversation_id
 from pullwright.agents.environment import PLAIN
 from pullwright.agents.errors import (
     ChangeRefused,
@@ -24,6 +24,7 @@ from pullwright.agents.errors import (
     TimeLimit,
 )
 from pullwright.agents.events import ChangeCommitted, ChangePublished, ChangeVerified, EgressDecided, RunStarted
+from pullwright.agents.llm.prices import PriceList, cost_of_run
 from pullwright.agents.loop import AgentLoop, FinishRequest
 from pullwright.agents.ports.clock import Clock
 from pullwright.agents.ports.code_host import ChangeReport, CodeHost, Wording
@@ -82,6 +83,7 @@ class Parts:
     ask: Callable[[str], Awaitable[str]]
     effort: ReasoningEffort = ReasoningEffort.HIGH
     on_delta: DeltaListener | None = None
+    prices: PriceList = field(default_factory=dict)
     compactor: Callable[[], Compactor] | None = None
     """Makes what keeps a run's conversation within the model's window."""
 
@@ -126,6 +128,9 @@ class Pipeline:
             with move_on_after(GRACE_SECONDS, shield=True):
                 await self._finish(TaskStatus.FAILED, str(exc))
             return self._recorder.task
+        finally:
+            state, task_id = self._recorder.state, self._recorder.task.id
+            self._parts.model.release(conversation_id(task_id, state.compactions))
         return await self._finish(TaskStatus.SUCCEEDED, reason)
 
     @property
@@ -343,6 +348,7 @@ class Pipeline:
             model=self._parts.model.name,
             steps=self._recorder.state.steps,
             usage=self._recorder.state.usage,
+            cost=str(cost_of_run(self._recorder.state.spent, self._parts.prices, model=self._parts.model.name)),
             egress=self._recorder.state.egress,
             notices=(*hand_in.change.notices, *self._notices),
         )

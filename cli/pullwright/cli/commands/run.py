@@ -13,7 +13,7 @@ from anyio import create_task_group, move_on_after, to_thread
 
 from pullwright.agents.ports.store import TaskStore
 from pullwright.agents.task import Task
-from pullwright.cli import wiring
+from pullwright.cli import model_wiring, wiring
 from pullwright.cli.begin import begun_or_ended
 from pullwright.cli.follow import Follower, exit_code, make_view, shown_live
 from pullwright.cli.intake import RunRequest, specify
@@ -32,8 +32,8 @@ def run_command(request: RunRequest, *, detach: bool, json: bool) -> int:
         PullwrightError: One line for the person; nothing was left half done.
     """
     settings = load_settings(Path.cwd())
-    wiring.require_endpoint(settings)
-    view = make_view(json=json)
+    model_wiring.require_endpoint(settings)
+    view = make_view(json=json, prices=model_wiring.price_list(settings))
     return run_async(interruptible, partial(_run, request, settings, view, detach, json))
 
 

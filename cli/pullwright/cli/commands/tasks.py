@@ -17,9 +17,10 @@ from pullwright.agents.task import Task
 from pullwright.cli import wiring
 from pullwright.cli.commands.checkpoints import show_patch
 from pullwright.cli.follow import Follower, exit_code, make_view, shown_live
-from pullwright.cli.render import printable
+from pullwright.cli.model_wiring import price_list
+from pullwright.cli.render import JsonView, View, printable
 from pullwright.cli.runtime import interruptible, run_async
-from pullwright.cli.settings import load_settings
+from pullwright.cli.settings import Settings, load_settings
 
 
 def list_command(*, json: bool) -> int:
@@ -29,12 +30,16 @@ def list_command(*, json: bool) -> int:
 
 def show_command(task_id: str, *, json: bool) -> int:
     """Print a task and its journal so far."""
-    return _with_store(partial(_show, task_id=task_id, json=json))
+    settings = load_settings(Path.cwd())
+    view = make_view(json=json, prices=price_list(settings), calls=True)
+    return _with_store(partial(_show, task_id=task_id, view=view), settings)
 
 
 def watch_command(task_id: str, *, json: bool) -> int:
     """Follow a task until it ends."""
-    return _with_store(partial(_watch, task_id=task_id, json=json))
+    settings = load_settings(Path.cwd())
+    view = make_view(json=json, prices=price_list(settings))
+    return _with_store(partial(_watch, task_id=task_id, view=view), settings)
 
 
 def diff_command(task_id: str) -> int:
@@ -47,11 +52,11 @@ def cancel_command(task_id: str) -> int:
     return _with_store(partial(_cancel, task_id=task_id))
 
 
-def _with_store(command: Callable[[TaskStore], Awaitable[int]]) -> int:
-    settings = load_settings(Path.cwd())
+def _with_store(command: Callable[[TaskStore], Awaitable[int]], settings: Settings | None = None) -> int:
+    chosen = settings or load_settings(Path.cwd())
 
     async def run() -> int:
-        async with wiring.open_store(settings) as store:
+        async with wiring.open_store(chosen) as store:
             return await command(store)
 
     return run_async(interruptible, run)
@@ -77,21 +82,19 @@ async def _list(store: TaskStore, *, json: bool) -> int:
     return 0
 
 
-async def _show(store: TaskStore, *, task_id: str, json: bool) -> int:
+async def _show(store: TaskStore, *, task_id: str, view: View) -> int:
     task = await store.get(task_id)
-    view = make_view(json=json)
-    if not json:
+    if not isinstance(view, JsonView):
         view.note(f"task {task.id} · {task.status} · {task.spec.repository.slug} · {task.spec.title}")
     for entry in await store.journal(task.id):
         view.entry(entry)
     return 0
 
 
-async def _watch(store: TaskStore, *, task_id: str, json: bool) -> int:
+async def _watch(store: TaskStore, *, task_id: str, view: View) -> int:
     task = await store.get(task_id)
     if task.status.terminal and not await store.journal(task.id):
         return exit_code(task)  # canceled before it ran: there is no last entry to wait for
-    view = make_view(json=json)
     with shown_live(view):
         await Follower(store, task.id, view).follow()
     return exit_code(await store.get(task.id))

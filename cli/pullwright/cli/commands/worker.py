@@ -10,7 +10,7 @@ import anyio
 
 from pullwright.agents.ports.store import TaskStore
 from pullwright.agents.task import Task, TaskStatus
-from pullwright.cli import wiring
+from pullwright.cli import model_wiring, wiring
 from pullwright.cli.begin import begun_or_ended
 from pullwright.cli.render import JsonView
 from pullwright.cli.runtime import interruptible, run_async
@@ -23,7 +23,7 @@ LOOK_SECONDS = 1.0
 def worker_command(task_id: str | None, *, drain: bool) -> int:
     """Run queued tasks until interrupted, or until there are none when ``drain`` is set."""
     settings = load_settings(Path.cwd())
-    wiring.require_endpoint(settings)
+    model_wiring.require_endpoint(settings)
     return run_async(interruptible, partial(_work, settings, task_id, drain))
 
 
