@@ -52,7 +52,9 @@ class Peer:
 async def start(role: str, *arguments: str) -> Peer:
     """Start a process in a role of ``queue_peer``; it does not say yet that it is ready."""
     command = [sys.executable, "-m", "tests.benchmarks.queue_peer", role, *arguments]
-    return Peer(await anyio.open_process(command, cwd=ROOT, env=dict(os.environ), stderr=None, stdin=subprocess.DEVNULL))
+    return Peer(
+        await anyio.open_process(command, cwd=ROOT, env=dict(os.environ), stderr=None, stdin=subprocess.DEVNULL)
+    )
 
 
 @asynccontextmanager

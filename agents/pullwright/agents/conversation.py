@@ -45,6 +45,12 @@ class RunState:
     messages: tuple[Message, ...] = ()
     steps: int = 0
     usage: Usage = Usage()
+    spent: Mapping[str, Usage] = field(default_factory=dict)
+    """``usage`` by the endpoint it was spent at; a compaction's counts where the last reply came from."""
+
+    endpoint: str = ""
+    """Where the last reply came from."""
+
     pace: Pace = field(default_factory=Pace)
     """How fast the model answered."""
 
@@ -94,10 +100,9 @@ class RunState:
                 return replace(self, messages=messages, started=event, said=(), plan=(), compacted_at=None)
             case ModelReplied():
                 return replace(
-                    self,
+                    self._having_spent(event.usage, event.endpoint),
                     messages=(*self.messages, event.message),
                     steps=event.step,
-                    usage=self.usage + event.usage,
                     pace=self.pace + Pace.of(event.usage, event.first_token_seconds),
                 )
             case ToolFinished():
@@ -157,11 +162,14 @@ class RunState:
             question=None if asked else self.question,
         )
 
+    def _having_spent(self, usage: Usage, endpoint: str) -> RunState:
+        spent = {**self.spent, endpoint: self.spent.get(endpoint, Usage()) + usage}
+        return replace(self, usage=self.usage + usage, spent=spent, endpoint=endpoint)
+
     def _compacted(self, event: ConversationCompacted) -> RunState:
         return replace(
-            self,
+            self._having_spent(event.usage, self.endpoint),
             messages=compacted_messages(self.messages, event),
-            usage=self.usage + event.usage,
             compactions=self.compactions + 1,
             compacted_at=event.step,
         )
@@ -173,8 +181,13 @@ def compacted_messages(messages: tuple[Message, ...], event: ConversationCompact
     The form is one that every chat template accepts: system, user, assistant text, user, and then whole rounds. The
     summary is the assistant's, because it was made of text that must not speak with a person's authority.
     """
+    briefing = (_without_images(message, event.images_dropped) for message in messages[:BRIEFING])
     summary = (AssistantMessage(content=event.summary), UserMessage(content=event.content))
-    return (*messages[:BRIEFING], *summary, *messages[event.covered :])
+    return (*briefing, *summary, *messages[event.covered :])
+
+
+def _without_images(message: Message, dropped: int) -> Message:
+    return replace(message, images=message.images[dropped:]) if isinstance(message, UserMessage) else message
 
 
 SPOKEN: Final = (RunStarted, ModelReplied, ToolFinished, UserSaid, PlanUpdated, ConversationCompacted)

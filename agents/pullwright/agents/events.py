@@ -107,6 +107,8 @@ class ModelReplied:
     finish_reason: str = ""
     first_token_seconds: float = 0.0
     retries: int = 0
+    endpoint: str = ""
+    """Which of several endpoints gave it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +159,8 @@ class ConversationCompacted:
     kept: tuple[str, ...] = ()
     """What people said after the first prompt, word for word."""
     plan: tuple[tuple[str, str], ...] = ()
+    images_dropped: int = 0
+    """How many pictures, from the oldest, the first prompt loses."""
     tokens_before: int = 0
     tokens_after: int = 0
     """Counted or estimated tokens of a request before and after."""
@@ -232,6 +236,10 @@ class RunFinished:
     usage: Usage
     steps: int
     patch_path: str = ""
+    first_token_seconds: float = 0.0
+    """Mean over the replies."""
+    tokens_per_second: float = 0.0
+    """Mean over the completion tokens, while they were written; 0 where that could not be timed."""
 
 
 RunEvent = (

@@ -159,6 +159,7 @@ class AgentLoop:
             finish_reason=reply.finish_reason,
             first_token_seconds=reply.first_token_seconds,
             retries=reply.retries,
+            endpoint=reply.endpoint,
         )
         await self._recorder.record(replied)
         return reply

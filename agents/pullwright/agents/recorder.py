@@ -64,6 +64,8 @@ class RunRecorder:
             usage=self.state.usage,
             steps=self.state.steps,
             patch_path=patch_path,
+            first_token_seconds=round(self.state.pace.mean_first_token_seconds, 3),
+            tokens_per_second=round(self.state.pace.tokens_per_second, 1),
         )
         self.task = await self._store.finish(self.task, status, event, reason=reason)
         return self.task

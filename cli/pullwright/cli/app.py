@@ -343,6 +343,14 @@ def move(
     raise typer.Exit(move_command(to))
 
 
+@endpoint.command()
+def status(json: Json = False) -> None:
+    """Print the health and the load of every configured endpoint, asked once."""
+    from pullwright.cli.commands.endpoint_status import status_command
+
+    raise typer.Exit(status_command(json=json))
+
+
 def main() -> NoReturn:
     """Run the command line; expected errors are one line on standard error, a traceback is a bug."""
     # Importing builds thousands of long-lived classes; collecting garbage between them only costs start-up time.

@@ -9,11 +9,13 @@ import anyio
 
 from pullwright.agents.errors import StoreUnavailable
 from pullwright.agents.events import RunFinished
+from pullwright.agents.llm.prices import PriceList
 from pullwright.agents.ports.store import TaskStore
 from pullwright.agents.task import Task, TaskStatus
 from pullwright.agents.worker.pipeline import UNCHANGED
-from pullwright.cli.render import JsonView, TerminalView, View
+from pullwright.cli.render import JsonView, View
 from pullwright.cli.speech import complain
+from pullwright.cli.terminal_view import TerminalView
 
 AGAIN_SECONDS = 1.0
 
@@ -40,13 +42,19 @@ def shown_live(view: View) -> Iterator[None]:
         yield
 
 
-def make_view(*, json: bool) -> View:
-    """Return the view that fits where standard output goes."""
+def make_view(*, json: bool, prices: PriceList | None = None, calls: bool = False) -> View:
+    """Return the view that fits where standard output goes.
+
+    Args:
+        json: For programs.
+        prices: What people are told about the money.
+        calls: Tell people of every call of the model what it took.
+    """
     if json:
         return JsonView(complain)
     from rich.console import Console
 
-    return TerminalView(Console())
+    return TerminalView(Console(), prices, calls=calls)
 
 
 class Follower:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
+from anyio import to_thread
 
 from pullwright.agents.background import beside
 from pullwright.agents.change import RepositoryRef
@@ -23,11 +24,10 @@ from pullwright.agents.ports.durable import DurableStore
 from pullwright.agents.ports.lease import Worker
 from pullwright.agents.ports.model import DeltaListener
 from pullwright.cli.intake import Origin
+from pullwright.cli.model_wiring import open_model, price_list
 from pullwright.cli.settings import Settings
 
 if TYPE_CHECKING:
-    from pullwright.agents.llm.self_test import SelfTest
-    from pullwright.agents.llm.settings import EndpointSettings
     from pullwright.agents.worker.advance import Advancer
     from pullwright.sandbox.docker_engine import DockerEngine
     from pullwright.sandbox.docker_provider import DockerProvider
@@ -41,24 +41,13 @@ TASK_ID_LENGTH = 26
 """What runs for a task is labelled with its id, and sometimes with what it is for after that."""
 
 
-def require_endpoint(settings: Settings) -> None:
-    """Check what can be checked without asking anybody.
-
-    Raises:
-        ConfigError: There is no endpoint to ask.
-    """
-    if not settings.endpoint_url:
-        raise ConfigError(
-            "there is no model endpoint; set AGENT_ENDPOINT_URL to one that speaks OpenAI's API (http://HOST:PORT/v1)"
-        )
-
-
 @asynccontextmanager
 async def open_store(settings: Settings) -> AsyncIterator[DurableStore]:
     """Open the store that the settings name, and take back what workers left behind when they died."""
     from pullwright.agents.queue.open import open_store as opened
 
-    async with opened(settings.store_url, SystemClock()) as store:
+    url = await to_thread.run_sync(lambda: settings.store_url)
+    async with opened(url, SystemClock()) as store:
         await store.tend()
         yield store
 
@@ -156,29 +145,6 @@ def open_engine() -> DockerEngine:
     return DockerEngine()
 
 
-def endpoint_settings(settings: Settings) -> EndpointSettings:
-    """Return what the settings say about the model endpoint."""
-    from pullwright.agents.llm.settings import EndpointSettings
-
-    return EndpointSettings(
-        url=settings.endpoint_url,
-        key=settings.endpoint_key.get_secret_value(),
-        model=settings.model,
-        profile=settings.endpoint_profile,
-    )
-
-
-async def probe_endpoint(settings: Settings) -> SelfTest:
-    """Try what runs need of the endpoint.
-
-    Raises:
-        ModelUnavailable: It does not answer.
-    """
-    from pullwright.agents.llm.self_test import self_test
-
-    return await self_test(endpoint_settings(settings))
-
-
 @asynccontextmanager
 async def open_advancer(
     settings: Settings,
@@ -202,8 +168,6 @@ async def open_advancer(
         SandboxUnavailable: No container engine answers.
     """
     from pullwright.agents.compaction import Compactor
-    from pullwright.agents.llm.counting import EndpointCounter
-    from pullwright.agents.llm.openai_model import OpenAIModel
     from pullwright.agents.worker.advance import Advancer
     from pullwright.agents.worker.parts import Parts
     from pullwright.integrations.wording import ChangeWording
@@ -211,15 +175,15 @@ async def open_advancer(
     from pullwright.sandbox.verifier import FreshVerifier
     from pullwright.sandbox.watchdog import watchdog
 
-    counter = EndpointCounter()
     async with (
         open_engine() as engine,
         watchdog(reaper_command(engine.url)),
         reaping(engine, settings, holds),
-        OpenAIModel.open(endpoint_settings(settings), count=counter.known) as model,
+        open_model(settings, note) as opened,
         open_provider(engine, settings, note) as provider,
     ):
         mirror = git_mirror(settings)
+        model = opened.model
         policy = EgressPolicy(mode=settings.egress, hosts=settings.egress_hosts)
         yield Advancer(
             Parts(
@@ -235,7 +199,8 @@ async def open_advancer(
                 patches=settings.home.expanduser() / "patches",
                 effort=settings.reasoning_effort,
                 on_delta=on_delta,
-                compactor=lambda: Compactor(model, counter, window=lambda: model.window),
+                prices=price_list(settings),
+                compactor=lambda: Compactor(model, opened.counter, window=lambda: model.window),
             )
         )
 
@@ -244,9 +209,7 @@ def git_mirror(settings: Settings) -> GitMirror:
     """Return the bare mirrors of this installation."""
     from pullwright.sandbox.mirror import GitMirror
 
-    tokens = (settings.github_token, settings.endpoint_key)
-    secrets_held = tuple(filter(None, (token.get_secret_value() for token in tokens)))
-    return GitMirror(settings.home.expanduser() / "mirrors", secrets=secrets_held)
+    return GitMirror(settings.home.expanduser() / "mirrors", secrets=settings.secrets)
 
 
 @asynccontextmanager

@@ -10,9 +10,9 @@ from typing import Any
 import anyio
 
 from pullwright.agents.budget import Budget
-from pullwright.agents.conversation import RunState
 from pullwright.agents.environment import PLAIN, Environment
 from pullwright.agents.events import RunEvent
+from pullwright.agents.llm.prices import PriceList
 from pullwright.agents.ports.code_host import ChangeReport, CommitMessage
 from pullwright.agents.ports.sandbox import ExecResult
 from pullwright.agents.queue.memory import MemoryStore
@@ -50,7 +50,7 @@ class PlainWording:
         return CommitMessage(title=title, body=summary)
 
     def pull_request(self, report: ChangeReport) -> str:
-        return f"{report.summary} verified={report.evidence.verified}"
+        return f"{report.summary} verified={report.evidence.verified} cost={report.cost}"
 
 
 async def checks_pass_when_a_is_new(command: str, sandbox: FakeSandbox) -> ExecResult:
@@ -83,7 +83,7 @@ class Scene:
     mirror: FakeMirror = field(default_factory=lambda: FakeMirror({"AGENTS.md": b"Be brief.", "a": b"old\n"}))
     environment: Environment = PLAIN
     host: FakeCodeHost | None = None
-    price: Callable[[RunState], float | None] = lambda _: None
+    prices: PriceList = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.store = MemoryStore(self.clock)
@@ -119,7 +119,7 @@ class Scene:
             wording=PlainWording(),
             clock=self.clock,
             patches=self.patches,
-            price=self.price,
+            prices=self.prices,
         )
 
     async def events(self, task: Task) -> list[RunEvent]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from pullwright.agents.events import (
     ToolFinished,
     UserSaid,
 )
+from pullwright.agents.llm.prices import Price, Prices
 from pullwright.agents.message import ToolResult, UserMessage
 from pullwright.agents.ports.model import ModelRequest
 from pullwright.agents.ports.store import SignalKind
@@ -188,7 +190,8 @@ async def test_words_that_are_no_answer_are_told_and_the_question_stands(scene: 
 )
 async def test_fresh_tokens_and_money_are_budgets_too(scene: MakeScene, budget: Budget, reason: str) -> None:
     stage = scene([WRITE, LOOK, LOOK])
-    stage.price = lambda state: 0.03 * state.steps
+    price = Price(pattern="", prompt=Decimal(300), completion=Decimal(0))  # $0.03 a step
+    stage.prices = {"": Prices(table=(price,))}
     done = await stage.run(budget=budget)
     assert done.status is TaskStatus.FAILED
     assert reason in done.status_reason

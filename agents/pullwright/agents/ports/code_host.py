@@ -49,6 +49,8 @@ class ChangeReport:
     model: str = ""
     steps: int = 0
     usage: Usage = Usage()
+    cost: str = ""
+    """What that cost, for people; empty where nobody knows."""
     egress: tuple[EgressDecision, ...] = ()
     """What wanted to leave the sandboxes of the run."""
     notices: tuple[str, ...] = ()

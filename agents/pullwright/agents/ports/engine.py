@@ -29,7 +29,7 @@ class Segment(Protocol):
 
     @property
     def signals(self) -> bool:
-        """Whether people may have told the run something that is not in its journal yet; a hint, seconds old at most."""
+        """Whether people may have told the run something that is not in its journal yet; a hint, seconds old."""
         ...
 
     def must_yield(self, steps: int) -> bool:

@@ -8,6 +8,7 @@ import anyio
 from anyio import move_on_after
 
 from pullwright.agents.calls import Pause
+from pullwright.agents.compaction import conversation_id
 from pullwright.agents.errors import LeaseLost, PullwrightError, StoreError
 from pullwright.agents.ports.engine import Segment
 from pullwright.agents.recorder import RunRecorder
@@ -54,6 +55,9 @@ class Advancer:
                 await recorder.finish(TaskStatus.FAILED, str(exc), patch_path=pipeline.patch_path)
         else:
             await self._end(recorder, outcome, pipeline.patch_path)
+        finally:
+            state = recorder.state
+            self._parts.model.release(conversation_id(recorder.task.id, state.compactions))
 
     async def _end(self, recorder: RunRecorder, outcome: str | Pause, patch_path: str) -> None:
         store, task = self._parts.store, recorder.task

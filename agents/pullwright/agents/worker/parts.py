@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pullwright.agents.change import RepositoryRef
 from pullwright.agents.compaction import Compactor
 from pullwright.agents.conversation import RunState
+from pullwright.agents.llm.prices import Cost, PriceList, cost_of_run
 from pullwright.agents.ports.clock import Clock
 from pullwright.agents.ports.code_host import CodeHost, Wording
 from pullwright.agents.ports.durable import DurableStore
@@ -38,5 +39,9 @@ class Parts:
     """By task id, who is told what the model says while it says it."""
     compactor: Callable[[], Compactor] | None = None
     """Makes what keeps a run's conversation within the model's window."""
-    price: Callable[[RunState], float | None] = lambda _: None
-    """What a run has cost until now, in dollars; None where the model has no price."""
+    prices: PriceList = field(default_factory=dict)
+    """What each endpoint costs, as far as that is known."""
+
+    def cost(self, state: RunState) -> Cost:
+        """Return what a run has cost until now."""
+        return cost_of_run(state.spent, self.prices, model=self.model.name)

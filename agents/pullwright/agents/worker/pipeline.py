@@ -9,6 +9,7 @@ import anyio
 from anyio import move_on_after
 
 from pullwright.agents.calls import CallRunner, FinishRequest, Pause
+from pullwright.agents.conversation import RunState
 from pullwright.agents.environment import PLAIN, Environment
 from pullwright.agents.errors import (
     ChangeRefused,
@@ -65,8 +66,12 @@ class Pipeline:
         self._judging: Judging | None = None
         self._runner = CallRunner(toolbox=coding_tools(), recorder=recorder, clock=parts.clock)
         self._steering = Steering(
-            store=parts.store, segment=segment, recorder=recorder, clock=parts.clock, price=parts.price
+            store=parts.store, segment=segment, recorder=recorder, clock=parts.clock, price=self._dollars
         )
+
+    def _dollars(self, state: RunState) -> float | None:
+        dollars = self._parts.cost(state).dollars
+        return None if dollars is None else float(dollars)
 
     @property
     def patch_path(self) -> str:

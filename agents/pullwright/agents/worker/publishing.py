@@ -115,6 +115,7 @@ class Publishing:
             model=self._parts.model.name,
             steps=self._recorder.state.steps,
             usage=self._recorder.state.usage,
+            cost=str(self._parts.cost(self._recorder.state)),
             egress=self._recorder.state.egress,
             notices=(*hand_in.change.notices, *hand_in.notices),
         )

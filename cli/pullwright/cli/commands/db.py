@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pullwright.agents.errors import ConfigError
-from pullwright.cli.commands.doctor import MARKS
+from pullwright.agents.finding import Mark
+from pullwright.cli.commands.doctor import SIGNS
 from pullwright.cli.settings import load_settings
 
 if TYPE_CHECKING:
@@ -38,10 +39,10 @@ def check_command() -> int:
     if not migrations.check(url).current:
         raise ConfigError("the database has no tables yet; they are made on first use, or by `agent db upgrade`")
     found = inspect(url)
-    lines = [*_facts(found), *(("warn", warning) for warning in found.warnings)]
+    lines = [*_facts(found), *((Mark.WARN, warning) for warning in found.warnings)]
     for mark, line in lines:
-        _say(f"{MARKS[mark]} {line}")
-    return int(any(mark == "missing" for mark, _ in lines))
+        _say(f"{SIGNS[mark]} {line}")
+    return int(any(mark is Mark.MISSING for mark, _ in lines))
 
 
 def move_command(target: str) -> int:
@@ -60,33 +61,33 @@ def move_command(target: str) -> int:
     return 0
 
 
-def _facts(found: Condition) -> list[tuple[str, str]]:
+def _facts(found: Condition) -> list[tuple[Mark, str]]:
     schema = found.schema
     tasks = ", ".join(f"{count} {status}" for status, count in found.tasks.items()) or "none"
     known = schema.current == schema.head
     advice = "update pullwright" if schema.newer else "run `agent db upgrade`"
     facts = [
-        ("ok", f"database: {found.engine} at {found.shown}, answers in {found.seconds * 1000:.1f} ms"),
-        ("ok", f"schema: {schema.current}")
+        (Mark.OK, f"database: {found.engine} at {found.shown}, answers in {found.seconds * 1000:.1f} ms"),
+        (Mark.OK, f"schema: {schema.current}")
         if known
-        else ("missing", f"schema: {schema.current}, this release needs {schema.head}; {advice}"),
-        ("ok", f"tasks: {tasks}"),
+        else (Mark.MISSING, f"schema: {schema.current}, this release needs {schema.head}; {advice}"),
+        (Mark.OK, f"tasks: {tasks}"),
     ]
     if known:
         facts += _queue_facts(found)
     return facts
 
 
-def _queue_facts(found: Condition) -> list[tuple[str, str]]:
-    lanes = ("ok", "lanes: counted right")
+def _queue_facts(found: Condition) -> list[tuple[Mark, str]]:
+    lanes = (Mark.OK, "lanes: counted right")
     if found.wrong_lanes:
         wrong = f"lanes: {found.wrong_lanes} counted wrong (rows edited by hand?)"
-        lanes = ("missing", f"{wrong}; any running worker counts again within two minutes")
-    leases = ("ok", "leases: none is stuck")
+        lanes = (Mark.MISSING, f"{wrong}; any running worker counts again within two minutes")
+    leases = (Mark.OK, "leases: none is stuck")
     if found.stuck:
         stuck = f"leases: {found.stuck} ended and nobody has taken the run back"
-        leases = ("missing", f"{stuck}; start a worker with `agent worker`")
-    return [("ok", f"workers: {found.workers} alive"), lanes, leases]
+        leases = (Mark.MISSING, f"{stuck}; start a worker with `agent worker`")
+    return [(Mark.OK, f"workers: {found.workers} alive"), lanes, leases]
 
 
 def _say(line: str) -> None:

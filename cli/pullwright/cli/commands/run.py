@@ -11,7 +11,7 @@ from pathlib import Path
 from pullwright.agents.errors import DuplicateTask
 from pullwright.agents.ports.durable import DurableStore
 from pullwright.agents.task import Task, TaskSpec, TaskStatus
-from pullwright.cli import wiring
+from pullwright.cli import model_wiring, wiring
 from pullwright.cli.begin import see_to_it, somebody_comes
 from pullwright.cli.follow import exit_code, make_view
 from pullwright.cli.foreground import Foreground
@@ -29,8 +29,8 @@ def run_command(request: RunRequest, *, detach: bool, json: bool) -> int:
         PullwrightError: One line for the person; nothing was left half done.
     """
     settings = load_settings(Path.cwd())
-    wiring.require_endpoint(settings)
-    view = make_view(json=json)
+    model_wiring.require_endpoint(settings)
+    view = make_view(json=json, prices=model_wiring.price_list(settings))
     interactive = sys.stdin.isatty() and not json
     may_ask = (interactive or detach) if settings.may_ask is None else settings.may_ask
     request = replace(request, may_ask=may_ask or request.plan)

@@ -13,7 +13,7 @@ from anyio import create_task_group
 from pullwright.agents.errors import ConfigError
 from pullwright.agents.task import TaskSpec
 from pullwright.agents.worker.queue_engine import DRAIN_SECONDS, QueueEngine
-from pullwright.cli import wiring
+from pullwright.cli import model_wiring, wiring
 from pullwright.cli.capacity import default_slots
 from pullwright.cli.intake import Origin, RunRequest, specify
 from pullwright.cli.runtime import drainable, run_async
@@ -43,7 +43,7 @@ def serve_command(request: ServeRequest) -> int:
         ConfigError: There is no token, or the address can not be listened on.
     """
     settings = load_settings(Path.cwd())
-    wiring.require_endpoint(settings)
+    model_wiring.require_endpoint(settings)
     if len(settings.api_token.get_secret_value()) < TOKEN_LENGTH:
         raise ConfigError("the API needs a token; set AGENT_API_TOKEN to the output of: openssl rand -hex 32")
     return run_async(partial(_serve, settings, request))

@@ -17,9 +17,10 @@ from pullwright.agents.task import Task, TaskStatus
 from pullwright.cli import wiring
 from pullwright.cli.commands.checkpoints import show_patch
 from pullwright.cli.follow import Follower, exit_code, make_view, shown_live
-from pullwright.cli.render import printable, task_data
+from pullwright.cli.model_wiring import price_list
+from pullwright.cli.render import JsonView, View, printable, task_data
 from pullwright.cli.runtime import interruptible, run_async
-from pullwright.cli.settings import load_settings
+from pullwright.cli.settings import Settings, load_settings
 
 
 def list_command(*, json: bool) -> int:
@@ -29,12 +30,16 @@ def list_command(*, json: bool) -> int:
 
 def show_command(task_id: str, *, json: bool) -> int:
     """Print a task and its journal so far."""
-    return with_store(partial(_show, task_id=task_id, json=json))
+    settings = load_settings(Path.cwd())
+    view = make_view(json=json, prices=price_list(settings), calls=True)
+    return with_store(partial(_show, task_id=task_id, view=view), settings)
 
 
 def watch_command(task_id: str, *, json: bool) -> int:
     """Follow a task until it ends."""
-    return with_store(partial(_watch, task_id=task_id, json=json))
+    settings = load_settings(Path.cwd())
+    view = make_view(json=json, prices=price_list(settings))
+    return with_store(partial(_watch, task_id=task_id, view=view), settings)
 
 
 def diff_command(task_id: str) -> int:
@@ -42,12 +47,12 @@ def diff_command(task_id: str) -> int:
     return with_store(partial(_diff, task_id=task_id))
 
 
-def with_store(command: Callable[[DurableStore], Awaitable[int]]) -> int:
+def with_store(command: Callable[[DurableStore], Awaitable[int]], settings: Settings | None = None) -> int:
     """Run a command that needs the store and nothing else."""
-    settings = load_settings(Path.cwd())
+    chosen = settings or load_settings(Path.cwd())
 
     async def run() -> int:
-        async with wiring.open_store(settings) as store:
+        async with wiring.open_store(chosen) as store:
             return await command(store)
 
     return run_async(interruptible, run)
@@ -81,14 +86,14 @@ def _result(task: Task) -> str:
     return ": ".join(filter(None, (again, result)))[:80]
 
 
-async def _show(store: DurableStore, *, task_id: str, json: bool) -> int:
+async def _show(store: DurableStore, *, task_id: str, view: View) -> int:
     task = await store.get(task_id)
-    view = make_view(json=json)
-    if not json:
+    people = not isinstance(view, JsonView)
+    if people:
         view.note(f"task {task.id} · {task.status} · {task.spec.repository.slug} · {task.spec.title}")
     for entry in await store.journal(task.id):
         view.entry(entry)
-    if not json:
+    if people:
         for attempt in await store.attempts(task.id):
             view.note(_attempt_line(attempt))
         if task.status is TaskStatus.WAITING:
@@ -104,9 +109,8 @@ def _attempt_line(attempt: Attempt) -> str:
     return f"attempt {attempt.number} by worker {attempt.worker_id} at {began}: {attempt.outcome} after {seconds:.0f} s"
 
 
-async def _watch(store: DurableStore, *, task_id: str, json: bool) -> int:
+async def _watch(store: DurableStore, *, task_id: str, view: View) -> int:
     task = await store.get(task_id)
-    view = make_view(json=json)
     with shown_live(view):
         await Follower(store, task.id, view).follow()
     return exit_code(await store.get(task.id))

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pullwright.agents.ports.lease import Worker
 from pullwright.agents.worker.queue_engine import DRAIN_SECONDS, QueueEngine
-from pullwright.cli import wiring
+from pullwright.cli import model_wiring, wiring
 from pullwright.cli.begin import begun_or_ended
 from pullwright.cli.capacity import default_slots
 from pullwright.cli.runtime import drainable, run_async
@@ -32,7 +32,7 @@ class WorkerRequest:
 def worker_command(request: WorkerRequest) -> int:
     """Run tasks until told to end, or until none is queued if that was asked for."""
     settings = load_settings(Path.cwd())
-    wiring.require_endpoint(settings)
+    model_wiring.require_endpoint(settings)
     return run_async(partial(_work, settings, request))
 
 
