@@ -21,6 +21,8 @@ import anyio
 from tests.benchmarks.bench import Stopwatch, say
 from tests.benchmarks.cost_table import environment_line
 from tests.benchmarks.queue_claims import claims, fairness, history
+from tests.benchmarks.queue_crowd import crowd
+from tests.benchmarks.queue_files import checkpoints
 from tests.benchmarks.queue_journals import appends, rebuilding
 from tests.benchmarks.queue_places import QUICK, Place, Sizes, places
 from tests.benchmarks.queue_table import ENGINES, Engine, Figure, render, write_table
@@ -39,8 +41,10 @@ PARTS: Final[tuple[Part, ...]] = (
     fairness,
     appends,
     rebuilding,
+    checkpoints,
     kills,
     losses,
+    crowd,
 )
 
 

@@ -88,7 +88,7 @@ def _a_run() -> Iterator[RunEvent]:
     for step in range(1, EVENTS // 2):
         call = ToolCall(id=f"{step:09}", name="bash", arguments=json.dumps({"command": f"grep -n {step} src/*.py"}))
         message = AssistantMessage(reasoning=WORDS * 22, tool_calls=(call,))
-        yield ModelReplied(step=step, message=message, kind="calls", usage=Usage(calls=1))
+        yield ModelReplied(step=step, message=message, kind="calls", usage=Usage())
         yield ToolFinished(step=step, result=ToolResult(call_id=call.id, name="bash", content="src/a.py:1: x\n" * 140))
 
 

@@ -21,6 +21,7 @@ from pullwright.agents.queue.sql_store import SqlStore
 from pullwright.agents.task import TaskStatus
 from pullwright.agents.worker.queue_engine import QueueEngine
 from tests.benchmarks.queue_places import opened
+from tests.benchmarks.queue_runs import endpoint, loops, runs
 
 WORKER = "01benchpeer"
 FINISHED = RunFinished(status="succeeded", reason="done", usage=Usage(), steps=1)
@@ -48,12 +49,12 @@ async def watch(url: str, *task_ids: str) -> None:
     """Watch the journals of tasks as ``agent watch`` does."""
     async with opened(url) as store, create_task_group() as group:
         for number, task_id in enumerate(task_ids):
-            group.start_soon(_watch, store, number, task_id)
+            seen = (await store.journal(task_id))[-1].seq
+            group.start_soon(_watch, store, number, task_id, seen)
         say("ready")
 
 
-async def _watch(store: SqlStore, number: int, task_id: str) -> None:
-    seen = (await store.journal(task_id))[-1].seq
+async def _watch(store: SqlStore, number: int, task_id: str, seen: int) -> None:
     while True:
         await store.wait(task_id, after=seen)
         entries = await store.journal(task_id, after=seen)
@@ -96,7 +97,9 @@ async def _nothing(segment: Segment) -> None:
     del segment
 
 
-ROLES: dict[str, Callable[..., Awaitable[None]]] = {"claim": claim, "watch": watch, "serve": serve, "idle": idle}
+ROLES: dict[str, Callable[..., Awaitable[None]]] = {
+    role.__name__: role for role in (claim, watch, serve, idle, endpoint, runs, loops)
+}
 
 
 def main() -> None:

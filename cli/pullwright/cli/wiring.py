@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from pullwright.sandbox.image import SandboxImage
     from pullwright.sandbox.mirror import GitMirror
 
+RELEASE = version("pullwright")
+
 REAP_SECONDS = 60.0
 """How often a worker looks for what dead tasks left on the engine."""
 
@@ -54,11 +57,9 @@ async def open_store(settings: Settings) -> AsyncIterator[DurableStore]:
 
 def this_worker(settings: Settings, *, slots: int) -> Worker:
     """Return this process as a worker."""
-    from importlib.metadata import version
-
     from pullwright.agents.worker.queue_engine import this_worker as made
 
-    return made(slots=slots, name=settings.worker_name, version=version("pullwright"))
+    return made(slots=slots, name=settings.worker_name, version=RELEASE)
 
 
 async def read_origin(repo: str) -> Origin:
