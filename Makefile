@@ -12,7 +12,7 @@ test: setup-test engine   ## set up, then everything that can be tested on one m
 
 check: setup-test         ## format, lint, types, architecture, unit tests; under a minute
 	@scripts/check static
-	@$(PY) -m pytest -q tests/unit tests/contract tests/test_architecture.py -m "not docker"
+	@$(PY) -m pytest -q -n auto tests/unit tests/contract tests/test_architecture.py -m "not docker"
 
 test-servers: setup-test engine  ## the end-to-end path against a real vLLM and a real llama-server (several GB)
 	@scripts/model-servers/test-servers

@@ -7,6 +7,16 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.postgres import (
+    empty_postgres_url,
+    migrated_template,
+    postgres_of_its_own,
+    postgres_url,
+    shared_postgres,
+)
+
+__all__ = ["empty_postgres_url", "migrated_template", "postgres_of_its_own", "postgres_url", "shared_postgres"]
+
 # Deadlines measure the machine that the tests share, not the code.
 settings.register_profile("no-deadline", deadline=None)
 settings.load_profile("no-deadline")

@@ -1,55 +1,82 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from pullwright.agents.errors import ConfigError
-from pullwright.agents.ports.store import TaskStore
-from pullwright.agents.queue.memory import MemoryTaskStore
-from pullwright.agents.queue.store import SqlTaskStore
-from pullwright.agents.testing.contracts_store import TaskStoreContract, a_spec
+from pullwright.agents.ports.durable import DurableStore
+from pullwright.agents.queue.memory import MemoryStore
+from pullwright.agents.queue.open import open_store
+from pullwright.agents.testing.contracts_blobs import BlobStoreContract
+from pullwright.agents.testing.contracts_lanes import LaneContract
+from pullwright.agents.testing.contracts_lease import LeaseStoreContract, WorkerContract
+from pullwright.agents.testing.contracts_outbox import OutboxStoreContract
+from pullwright.agents.testing.contracts_store import SignalContract, TaskStoreContract
 from pullwright.agents.testing.fake_clock import FakeClock
 
 
-class TestMemoryStore(TaskStoreContract):
+class EveryContract(
+    TaskStoreContract,
+    SignalContract,
+    LeaseStoreContract,
+    WorkerContract,
+    LaneContract,
+    OutboxStoreContract,
+    BlobStoreContract,
+):
     @pytest.fixture
-    def store(self) -> TaskStore:
-        return MemoryTaskStore(FakeClock())
+    def clock(self) -> FakeClock:
+        return FakeClock()
 
 
-class TestSqliteStore(TaskStoreContract):
+class TestMemoryStore(EveryContract):
     @pytest.fixture
-    async def store(self, tmp_path: Path) -> AsyncIterator[TaskStore]:
-        async with SqlTaskStore.open(f"sqlite:///{tmp_path / 'a b' / 'pullwright.db'}", FakeClock()) as store:
+    def store(self, clock: FakeClock) -> DurableStore:
+        return MemoryStore(clock)
+
+    @pytest.fixture
+    def other(self, store: DurableStore) -> DurableStore:
+        return store
+
+
+class TestSqliteStore(EveryContract):
+    @pytest.fixture
+    def url(self, tmp_path: Path) -> str:
+        return f"sqlite:///{tmp_path / 'a b' / 'pullwright.db'}"
+
+    @pytest.fixture
+    async def store(self, url: str, clock: FakeClock) -> AsyncIterator[DurableStore]:
+        async with open_store(url, clock) as store:
+            yield store
+
+    @pytest.fixture
+    async def other(self, url: str, clock: FakeClock) -> AsyncIterator[DurableStore]:
+        async with open_store(url, clock) as store:
             yield store
 
 
-@pytest.mark.anyio
-async def test_a_second_process_sees_what_the_first_wrote(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'x.db'}"
-    async with SqlTaskStore.open(url, FakeClock()) as one, SqlTaskStore.open(url, FakeClock()) as two:
-        task = await one.create(a_spec())
-        assert await two.get(task.id) == task
-        claims = [await store.claim() for store in (one, two)]
-        assert [claim is not None for claim in claims] == [True, False]
+class TestPostgresStore(EveryContract):
+    @pytest.fixture
+    def clock(self) -> FakeClock:
+        """A clock that agrees with the server's, and moves on as it does when a test says so."""
+        return RealClock()
+
+    @pytest.fixture
+    async def store(self, postgres_url: str, clock: FakeClock) -> AsyncIterator[DurableStore]:
+        async with open_store(postgres_url, clock, skew=lambda: clock.elapsed) as store:
+            yield store
+
+    @pytest.fixture
+    async def other(self, postgres_url: str, clock: FakeClock) -> AsyncIterator[DurableStore]:
+        async with open_store(postgres_url, clock, skew=lambda: clock.elapsed) as store:
+            yield store
 
 
-@pytest.mark.anyio
-@pytest.mark.parametrize("url", ["sqlite:////proc/nowhere/x.db", "postgresql://localhost/x", "nonsense"])
-async def test_an_unusable_database_is_one_clear_line(url: str) -> None:
-    with pytest.raises(ConfigError) as caught:
-        async with SqlTaskStore.open(url, FakeClock()):
-            pass
-    assert "\n" not in str(caught.value)
+class RealClock(FakeClock):
+    """Begins now."""
 
-
-@pytest.mark.anyio
-async def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path) -> None:
-    path = tmp_path / "x.db"
-    path.write_text("my diary " * 100)
-    with pytest.raises(ConfigError, match="AGENT_HOME"):
-        async with SqlTaskStore.open(f"sqlite:///{path}", FakeClock()):
-            pass
-    assert path.read_text().startswith("my diary")
+    def __init__(self) -> None:
+        super().__init__()
+        self._origin = datetime.now(UTC)

@@ -71,10 +71,10 @@ def test_set_up_checks_and_network_are_the_repositorys_and_the_pull_request_says
         task = ran.events[0]["task"]
         listed = stage.agent("checkpoints", task, cwd=checkout)
         assert listed.code == 0, listed.err
-        assert "invoice/money.py" in stage.agent("diff", task, "--to", "1", cwd=checkout).out
-        restored = stage.agent("restore", task, "--at", "1", cwd=checkout)
+        assert "invoice/money.py" in stage.agent("diff", task, "--from", "0", cwd=checkout).out
+        restored = stage.agent("restore", task, "--at", "2", cwd=checkout)
         assert restored.code == 0, restored.err
-        assert "at-1" in restored.out + restored.err
+        assert "at-2" in restored.out + restored.err
 
 
 def test_an_environment_that_can_not_be_understood_ends_in_one_line(tmp_path: Path) -> None:

@@ -228,7 +228,7 @@ def left_behind(task: str) -> list[str]:
 
 
 @pytest.mark.docker
-def test_after_a_killed_run_the_same_issue_can_be_run_again(tmp_path: Path) -> None:
+def test_a_killed_run_goes_on_when_the_same_is_asked_for_again(tmp_path: Path) -> None:
     turns = iter([SLEEP])
     with OpenStage(tmp_path, lambda request: next(turns, None) or by_turn({"": fixing(INVOICE)})(request)) as stage:
         stage.forge.create_sample("acme", INVOICE)
@@ -239,9 +239,12 @@ def test_after_a_killed_run_the_same_issue_can_be_run_again(tmp_path: Path) -> N
         process.kill()
         process.communicate()
         assert left_behind(task) != []
-        assert stage.agent("run", "fix issue #42", "--json", cwd=checkout).code == 0
+        again = stage.agent("run", "fix issue #42", "--json", cwd=checkout)
+        assert again.code == 0, again.err
+        assert {event["task"] for event in again.events} == {task}
+        assert "run.resumed" in {event["type"] for event in again.events}
         assert len(stage.forge.pull_requests("acme", "invoice")) == 1
-        assert "died" in stage.agent("show", task, cwd=tmp_path).out
+        assert "attempt 1 by worker" in stage.agent("show", task, cwd=tmp_path).out
         assert left_behind(task) == [], "the next run clears away what the killed one left on the engine"
 
 

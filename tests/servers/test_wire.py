@@ -9,7 +9,9 @@ from dataclasses import replace
 import anyio
 import pytest
 
+from pullwright.agents.finding import Mark
 from pullwright.agents.llm.openai_model import OpenAIModel
+from pullwright.agents.llm.self_test import self_test
 from pullwright.agents.llm.settings import EndpointSettings, Timeouts
 from pullwright.agents.message import Message, SystemMessage, ToolResult, ToolSpec, UserMessage
 from pullwright.agents.ports.model import Delta, ModelReply, ModelRequest, ReasoningEffort, ReplyClass
@@ -139,10 +141,11 @@ async def test_a_reply_cut_by_its_limit_runs_nothing(model: OpenAIModel) -> None
     assert reply.message.tool_calls == ()
 
 
-async def test_a_probe_finds_the_parser_working(settings: EndpointSettings) -> None:
+async def test_the_doctor_finds_the_parser_working(settings: EndpointSettings) -> None:
     if settings.profile == "vllm":
         pytest.skip("the scripted model does not listen")
-    async with OpenAIModel.open(settings) as model:
-        report = await model.probe()
-    assert report.calls_tools
-    assert report.model.window > 0
+    found = await self_test(settings)
+    assert found.model.window > 0
+    calls = found.named("tool calls")
+    assert calls is not None
+    assert calls.mark is Mark.OK, found.findings

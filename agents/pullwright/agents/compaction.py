@@ -19,7 +19,8 @@ from pullwright.agents.errors import ContextTooLong, ModelError, ModelUnavailabl
 from pullwright.agents.events import ConversationCompacted
 from pullwright.agents.excerpt import clipped, excerpt
 from pullwright.agents.llm.counting import Count, PromptCounter
-from pullwright.agents.message import SystemMessage, UserMessage
+from pullwright.agents.llm.images import oldest_beyond
+from pullwright.agents.message import Image, Message, SystemMessage, UserMessage
 from pullwright.agents.ports.model import Model, ModelRequest, ReasoningEffort, ReplyClass
 from pullwright.agents.prompts import prompt
 
@@ -31,6 +32,9 @@ ROOM: Final = {ReasoningEffort.HIGH: 16_384, ReasoningEffort.NONE: 4_096}
 
 LEAST_ROOM: Final = 1_024
 """Tokens without which asking makes no sense."""
+
+UNKNOWN_IMAGE_TOKENS: Final = 8_192
+"""Tokens for pictures where nobody knows the window."""
 
 DIGEST_CHARS: Final = 12_000
 EXCERPT_CHARS: Final = 60_000
@@ -62,6 +66,11 @@ class Window:
         """Prompt tokens from which on the conversation is compacted; never less than half of the window."""
         reserve = ROOM[self.effort] + self.margin
         return self.tokens - min(reserve, self.tokens // 2)
+
+    @property
+    def image_tokens(self) -> int:
+        """Tokens that the task's pictures may cost in a conversation that was compacted."""
+        return self.tokens // 16 or UNKNOWN_IMAGE_TOKENS
 
     def room(self, prompt_tokens: int) -> int:
         """Return the tokens that are left for a reply."""
@@ -126,13 +135,16 @@ class Compactor:
         self, request: ModelRequest, state: RunState, window: Window, *, asks_in_place: bool
     ) -> ConversationCompacted:
         notes = await self._notes(request, window, asks_in_place=asks_in_place)
+        images = [image for message in request.messages[:BRIEFING] for image in _images(message)]
+        dropped = oldest_beyond(images, window.image_tokens)
         event = ConversationCompacted(
             step=state.steps,
             covered=len(request.messages),
             summary=f"{_STEP_TEXT}\n\n{notes.text}",
-            content=resume_text(state.said, state.plan),
+            content=resume_text(state.said, state.plan, pictures_gone=len(state.images) - len(images) + dropped),
             kept=state.said,
             plan=state.plan,
+            images_dropped=dropped,
             tokens_before=self._sent.tokens,
             source=notes.source,
             usage=notes.usage,
@@ -142,6 +154,8 @@ class Compactor:
             messages=compacted_messages(request.messages, event),
             conversation_id=conversation_id(request.conversation_id, state.compactions + 1),
         )
+        for ended in (request.conversation_id, notes_id(request.conversation_id)):
+            self._model.release(ended)
         after = await self._counter.count(shorter)
         return replace(event, tokens_after=after.tokens)
 
@@ -192,9 +206,16 @@ def conversation_id(task_id: str, compactions: int) -> str:
     return f"{base}.{compactions}" if compactions else base
 
 
-def resume_text(said: Sequence[str], plan: Sequence[tuple[str, str]]) -> str:
+def notes_id(conversation_id: str) -> str:
+    """Return the id of the conversation in which an excerpt of another one is summed up."""
+    return f"{conversation_id}.notes"
+
+
+def resume_text(said: Sequence[str], plan: Sequence[tuple[str, str]], *, pictures_gone: int = 0) -> str:
     """Return the user message after the notes."""
     parts = [_RESUME]
+    if pictures_gone:
+        parts.append(f"[{pictures_gone} of the task's pictures, the oldest, are left out from here on.]")
     if said:
         parts.append("People said since the task was given, oldest first:")
         parts += [f"<message>\n{words}\n</message>" for words in said]
@@ -211,12 +232,16 @@ def excerpt_request(request: ModelRequest, window: Window, words: str) -> ModelR
     recent = excerpt(request.messages[BRIEFING:], limit * 3 // 4)
     content = f"<task>\n{told}\n</task>\n\n<conversation>\n{recent}\n</conversation>\n\n{words}"
     return ModelRequest(
-        conversation_id=f"{request.conversation_id}.notes",
+        conversation_id=notes_id(request.conversation_id),
         messages=(SystemMessage(content=_SYSTEM), UserMessage(content=content)),
         tools=(),
         effort=ReasoningEffort.NONE,
         max_tokens=min(ROOM[ReasoningEffort.NONE], window.tokens // 4) if window.tokens else LEAST_ROOM,
     )
+
+
+def _images(message: Message) -> Sequence[Image]:
+    return message.images if isinstance(message, UserMessage) else ()
 
 
 def _capped(request: ModelRequest, window: Window, tokens: int) -> ModelRequest:

@@ -7,7 +7,8 @@ Two questions decide the class: who can act on it, and is trying again sensible 
     PullwrightError
     ├─ ConfigError            the operator changes a setting or an argument; the command exits with 2
     ├─ TaskError              TaskNotFound · DuplicateTask · IllegalTransition · LeaseLost
-    ├─ BudgetExceeded         StepLimit · TokenLimit · TimeLimit · NoProgress     an expected end, not a bug
+    ├─ StoreError             StoreUnavailable(retry) · BlobMissing
+    ├─ BudgetExceeded         StepLimit · TokenLimit · TimeLimit · CostLimit · NoProgress     an expected end, not a bug
     ├─ ModelError             ModelUnavailable(retry) · RateLimited(retry) · ContextTooLong · EndpointMisconfigured
     │                         MalformedReply
     ├─ ToolError              goes back to the model as text: ToolRejected · ToolFailed · ToolTimeout
@@ -54,6 +55,20 @@ class LeaseLost(TaskError):
     """Another attempt owns the task now; nothing may be written by this one."""
 
 
+class StoreError(PullwrightError):
+    """The durable store can not do what was asked of it."""
+
+
+class StoreUnavailable(StoreError):
+    """The database did not answer for as long as it was waited for."""
+
+    retryable = True
+
+
+class BlobMissing(StoreError, LookupError):
+    """A blob is not there, or is not what was kept."""
+
+
 class BudgetExceeded(PullwrightError):
     """The run reached one of its limits."""
 
@@ -68,6 +83,10 @@ class TokenLimit(BudgetExceeded):
 
 class TimeLimit(BudgetExceeded, TimeoutError):
     """The run took as much time as it was allowed."""
+
+
+class CostLimit(BudgetExceeded):
+    """The run cost as much as it was allowed."""
 
 
 class NoProgress(BudgetExceeded):

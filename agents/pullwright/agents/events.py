@@ -18,8 +18,24 @@ from pullwright.agents.message import AssistantMessage, ToolCall, ToolResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TaskMoved:
+    """The task's status changed; the store writes this in the transaction of the change.
+
+    Changes that have an event of their own (``run.finished``, ``question.asked``) do not have this one too.
+    """
+
+    type: ClassVar[str] = "task.moved"
+    old: str
+    """Empty for a task that was filed just now."""
+    new: str
+    reason: str = ""
+    worker_id: str = ""
+    """The worker that claimed it, or that it was taken from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted:
-    """The run has a base and a model; the first event of every attempt."""
+    """The run has a base and a model; once in every run, before its first step."""
 
     type: ClassVar[str] = "run.started"
     model: str
@@ -29,6 +45,54 @@ class RunStarted:
     system_prompt: str
     """Frozen with the run, so that a newer release replays the same prefix."""
     user_prompt: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResumed:
+    """A later attempt goes on with the files of a checkpoint.
+
+    What the conversation got after entry ``cut`` was made on files that are gone, so it is void; what was spent and
+    what left the sandbox stays counted. The results of the calls that were open at the cut follow in the same
+    transaction, and then what people had said in between.
+    """
+
+    type: ClassVar[str] = "run.resumed"
+    step: int
+    """The last step that holds."""
+    cut: int
+    """Number of the last journal entry that holds."""
+    checkpoint: int
+    """Number of the checkpoint whose files the run goes on with; 0 for the base."""
+    reason: str = ""
+    usage: Usage = Usage()
+    """Everything that was spent until here, on what is void too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuestionAsked:
+    """The run waits for a person; the answer becomes the result of the call, or of nothing when it has none."""
+
+    type: ClassVar[str] = "question.asked"
+    step: int
+    question: str
+    wait: str
+    """A ``WaitReason``."""
+    call_id: str = ""
+    """The model's open call that the answer belongs to; empty when we ask ourselves, as for a spent budget."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetNoted:
+    """A limit is nearly reached, was reached, or was raised by a person."""
+
+    type: ClassVar[str] = "budget.noted"
+    step: int
+    limit: str
+    """``steps``, ``tokens``, ``fresh_tokens``, ``money`` or ``minutes``."""
+    spent: float
+    allowed: float
+    """In the limit's own unit, after what this event says."""
+    raised: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +107,8 @@ class ModelReplied:
     finish_reason: str = ""
     first_token_seconds: float = 0.0
     retries: int = 0
+    endpoint: str = ""
+    """Which of several endpoints gave it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +159,8 @@ class ConversationCompacted:
     kept: tuple[str, ...] = ()
     """What people said after the first prompt, word for word."""
     plan: tuple[tuple[str, str], ...] = ()
+    images_dropped: int = 0
+    """How many pictures, from the oldest, the first prompt loses."""
     tokens_before: int = 0
     tokens_after: int = 0
     """Counted or estimated tokens of a request before and after."""
@@ -121,9 +189,11 @@ class CheckpointMade:
     step: int
     """The step that the files were kept after."""
     number: int
-    """Counts from 1 within a task."""
+    """Counts from 1 within a task. A step that changed nothing repeats the number, ``sha`` and ``tree`` before it."""
     sha: str
     tree: str
+    parent: int = 0
+    """Number of the checkpoint that the blob ``checkpoint/<number>`` is a patch on; 0 for the base."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,10 +236,18 @@ class RunFinished:
     usage: Usage
     steps: int
     patch_path: str = ""
+    first_token_seconds: float = 0.0
+    """Mean over the replies."""
+    tokens_per_second: float = 0.0
+    """Mean over the completion tokens, while they were written; 0 where that could not be timed."""
 
 
 RunEvent = (
-    RunStarted
+    TaskMoved
+    | RunStarted
+    | RunResumed
+    | QuestionAsked
+    | BudgetNoted
     | ModelReplied
     | ToolFinished
     | UserSaid
@@ -186,7 +264,11 @@ RunEvent = (
 _CLASSES: Mapping[str, type[RunEvent]] = {
     cls.type: cls
     for cls in (
+        TaskMoved,
         RunStarted,
+        RunResumed,
+        QuestionAsked,
+        BudgetNoted,
         ModelReplied,
         ToolFinished,
         UserSaid,

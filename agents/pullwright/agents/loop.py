@@ -8,65 +8,43 @@ happened. While the model thinks about the next step, the files of the last one 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from anyio import create_task_group
 
+from pullwright.agents.calls import CallRunner, FinishRequest, Pause
 from pullwright.agents.compaction import Compactor, conversation_id
-from pullwright.agents.errors import (
-    ContextTooLong,
-    MalformedReply,
-    PullwrightError,
-    SandboxGone,
-    ToolError,
-    ToolRejected,
-)
-from pullwright.agents.events import ConversationCompacted, ModelReplied, RunEvent, ToolFinished, UserSaid
+from pullwright.agents.errors import ContextTooLong, MalformedReply, PullwrightError
+from pullwright.agents.events import ConversationCompacted, ModelReplied, ToolFinished
 from pullwright.agents.llm.counting import EndpointCounter
-from pullwright.agents.message import AssistantMessage, ToolCall, ToolResult
-from pullwright.agents.ports.clock import Clock
+from pullwright.agents.message import AssistantMessage, ToolResult
 from pullwright.agents.ports.model import DeltaListener, Model, ModelReply, ModelRequest, ReasoningEffort, ReplyClass
 from pullwright.agents.ports.sandbox import Sandbox
-from pullwright.agents.progress import ProgressWatch
 from pullwright.agents.recorder import RunRecorder
-from pullwright.agents.tools.base import Effect, Toolbox, ToolContext
-from pullwright.agents.tools.conduct import Finish, FinishArguments
+from pullwright.agents.steering import Steering
+from pullwright.agents.taking_up import TakingUp, nudge
+from pullwright.agents.tools.base import ToolContext
 
 IDLE_REPLIES: Final = 3
 """Replies in a row without a call that can be run, after which the run fails."""
 
-CUT_OFF = "[This reply was cut off at the output limit.]"
-NUDGE_CUT_OFF = "Your reply was cut off at the output limit, so nothing in it was run. Take smaller steps."
-NUDGE_NO_CALL = "That was no tool call. Go on by calling a tool; when the work is done, call `finish`."
-SANDBOX_LOST = (
-    "The sandbox ended while this ran ({reason}). A new one is opened on the same files; background services are gone. "
-    "Look at what was done before you repeat it, and do not repeat what ended it."
-)
-NOT_RUN = "not run: the sandbox ended before"
-FINISH_ALONE = "not done: call finish alone, in a turn of its own, after you have seen the other results"
+CUT_OFF: Final = "[This reply was cut off at the output limit.]"
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FinishRequest:
-    """The model says that it is done; its call is still open and gets its result from the verification."""
-
-    call: ToolCall
-    title: str
-    summary: str
-    checks: tuple[str, ...]
+Keep = Callable[[Sandbox, int], Awaitable[None]]
+"""Keeps the files of a sandbox as they are after a step."""
 
 
 class AgentLoop:
-    """Drives one run. What it knows of the run is what the recorder has made durable.
+    """Drives one attempt at a run. What it knows of the run is what the recorder has made durable.
 
     Args:
         model: Who is asked.
-        toolbox: What may be called.
+        runner: Runs what the model calls.
         recorder: Makes every step durable.
-        clock: Tells the time.
+        steering: Looks after the run between its steps.
         effort: How hard the model thinks.
-        ask: Puts a question to a person.
+        taking_up: Goes on from where an earlier attempt was; None for the first one.
         keep: Keeps the files of a sandbox after a step that may have changed them; called while the model thinks.
         on_delta: Told what the model says while it says it.
         compactor: Keeps the conversation within the model's window; without one it is made shorter only after the
@@ -77,74 +55,85 @@ class AgentLoop:
         self,
         *,
         model: Model,
-        toolbox: Toolbox,
+        runner: CallRunner,
         recorder: RunRecorder,
-        clock: Clock,
+        steering: Steering,
         effort: ReasoningEffort,
-        ask: Callable[[str], Awaitable[str]],
-        keep: Callable[[Sandbox], Awaitable[None]] | None = None,
+        taking_up: TakingUp | None = None,
+        keep: Keep | None = None,
         on_delta: DeltaListener | None = None,
         compactor: Compactor | None = None,
     ) -> None:
         self._model = model
-        self._toolbox = toolbox
+        self._runner = runner
         self._recorder = recorder
-        self._clock = clock
+        self._steering = steering
         self._effort = effort
-        self._ask = ask
+        self._taking_up = taking_up
         self._keep = keep
-        self._changed = False
+        self._unkept: int | None = None
+        """The step that changed files which no checkpoint stands for yet; none of its calls runs any more."""
         self._on_delta = on_delta
         self._compactor = compactor or Compactor(model, EndpointCounter(), window=lambda: 0)
-        self._progress = ProgressWatch()
-        self._started = clock.monotonic()
 
-    async def advance(self, sandbox: Sandbox) -> FinishRequest:
-        """Take steps until the model asks to finish.
+    async def advance(self, sandbox: Sandbox) -> FinishRequest | Pause:
+        """Take steps until the model asks to finish, or the attempt has to end with its files kept.
 
         Raises:
-            BudgetExceeded: A limit was reached; everything so far is recorded.
+            BudgetExceeded: A limit was reached, and nobody allows more; everything so far is recorded.
             ModelError: The endpoint gave no usable reply, or the conversation does not fit and can not be made shorter.
             SandboxGone: The sandbox ended; every call has its result, so that another sandbox may go on from here.
             SandboxError: The sandbox broke in another way.
             LeaseLost: Another attempt owns the run.
         """
+        request = await self._take_up(sandbox)
         idle = 0
-        while True:
+        while request is None:
+            pause = await self._steering.between_steps()
+            if pause is not None:
+                await self.keep_files(sandbox)
+                return pause
             reply = await self._ask_while_keeping(sandbox)
+            usable = False
             if reply.kind is ReplyClass.CALLS:
-                finish = self._finish_request(reply)
-                if finish is not None:
-                    return finish
-                idle = 0 if await self._run_calls(reply, sandbox) else idle + 1
+                request = self._runner.request(reply.message, reply.problems)
+                usable = request is not None or await self._run_calls(reply, sandbox)
             else:
-                idle += 1
-                await self._nudge(reply.kind)
+                await self._recorder.record(nudge(reply.kind, self._recorder.state.steps))
+            idle = 0 if usable else idle + 1
             if idle >= IDLE_REPLIES:
                 raise MalformedReply(
                     f"the model {self._model.name!r} gave {idle} replies in a row without a usable tool call; "
                     "check the endpoint with `agent doctor` (is its tool-call parser on?)"
                 )
+        return request
 
     async def send_back(self, request: FinishRequest, content: str) -> None:
         """Give the open finish call a result that sends the model back to work."""
         result = ToolResult(call_id=request.call.id, name=request.call.name, content=content, is_error=True)
         await self._recorder.record(ToolFinished(step=self._recorder.state.steps, result=result))
 
+    async def _take_up(self, sandbox: Sandbox) -> FinishRequest | Pause | None:
+        if self._taking_up is None:
+            return None
+        request = await self._taking_up.take_up(sandbox)
+        self._unkept = self._recorder.state.steps if self._taking_up.changes_files else None
+        self._taking_up = None
+        return request
+
     async def _ask_while_keeping(self, sandbox: Sandbox) -> ModelReply:
-        if self._keep is None or not self._changed:
+        if self._unkept is None:
             return await self._ask_model()
-        self._changed = False
         trouble: list[PullwrightError] = []
 
-        async def keep(keep: Callable[[Sandbox], Awaitable[None]]) -> None:
+        async def keep() -> None:
             try:
-                await keep(sandbox)
+                await self.keep_files(sandbox)
             except PullwrightError as exc:
                 trouble.append(exc)
 
         async with create_task_group() as group:
-            group.start_soon(keep, self._keep)
+            group.start_soon(keep)
             try:
                 reply = await self._ask_model()
             except PullwrightError as exc:
@@ -153,10 +142,14 @@ class AgentLoop:
             raise trouble[0]
         return reply
 
+    async def keep_files(self, sandbox: Sandbox) -> None:
+        """Keep the files that the last step left, unless that was done."""
+        if self._keep is not None and self._unkept is not None:
+            await self._keep(sandbox, self._unkept)
+        self._unkept = None
+
     async def _ask_model(self) -> ModelReply:
         state = self._recorder.state
-        seconds = self._clock.monotonic() - self._started
-        self._recorder.task.spec.budget.check(steps=state.steps, usage=state.usage, seconds=seconds)
         reply = await self._complete()
         replied = ModelReplied(
             step=state.steps + 1,
@@ -166,6 +159,7 @@ class AgentLoop:
             finish_reason=reply.finish_reason,
             first_token_seconds=reply.first_token_seconds,
             retries=reply.retries,
+            endpoint=reply.endpoint,
         )
         await self._recorder.record(replied)
         return reply
@@ -197,76 +191,20 @@ class AgentLoop:
         return ModelRequest(
             conversation_id=conversation_id(self._recorder.task.id, state.compactions),
             messages=state.messages,
-            tools=self._toolbox.specs,
+            tools=self._runner.toolbox.specs,
             effort=self._effort,
         )
 
-    async def _nudge(self, kind: ReplyClass) -> None:
-        content = NUDGE_CUT_OFF if kind is ReplyClass.TRUNCATED else NUDGE_NO_CALL
-        await self._recorder.record(UserSaid(step=self._recorder.state.steps, content=content, nudge=True))
-
     async def _run_calls(self, reply: ModelReply, sandbox: Sandbox) -> bool:
         """Run the calls in order and say whether any of them could be run."""
-        context = ToolContext(sandbox=sandbox, step=self._recorder.state.steps, ask=self._ask)
-        ran = False
-        lost: SandboxGone | None = None
-        events: list[RunEvent] = []
-        for call in reply.message.tool_calls:
-            if lost is not None:
-                events.append(_not_run(call, context.step, NOT_RUN))
-                continue
-            try:
-                new, usable = await self._run_call(call, reply.problems.get(call.id), context)
-            except SandboxGone as exc:
-                lost = exc
-                new, usable = [_not_run(call, context.step, SANDBOX_LOST.format(reason=exc))], True
-            events.extend(new)
-            ran = ran or usable
+        context = ToolContext(sandbox=sandbox, step=self._recorder.state.steps)
+        events, ran, lost = await self._runner.run_all(reply.message, reply.problems, context)
         await self._recorder.record(*events)
+        if any(map(self._runner.toolbox.changes_files, reply.message.tool_calls)):
+            self._unkept = context.step
         if lost is not None:
             raise lost
         return ran
-
-    def _finish_request(self, reply: ModelReply) -> FinishRequest | None:
-        call = reply.message.tool_calls[0]
-        if len(reply.message.tool_calls) > 1 or call.name != Finish.name or call.id in reply.problems:
-            return None
-        try:
-            _, arguments = self._toolbox.parse(call)
-        except ToolRejected:
-            return None  # the ordinary path tells the model what is wrong
-        assert isinstance(arguments, FinishArguments)
-        return FinishRequest(
-            call=call,
-            title=" ".join(arguments.title.split()),
-            summary=arguments.summary,
-            checks=tuple(check for check in arguments.checks if check.strip()),
-        )
-
-    async def _run_call(self, call: ToolCall, problem: str | None, context: ToolContext) -> tuple[list[RunEvent], bool]:
-        started = self._clock.monotonic()
-        events: tuple[RunEvent, ...] = ()
-        usable = True
-        try:
-            if problem is not None:
-                raise ToolRejected(problem)
-            tool, arguments = self._toolbox.parse(call)
-            if call.name == Finish.name:
-                raise ToolRejected(FINISH_ALONE)
-            self._changed = self._changed or tool.effect is not Effect.PURE
-            outcome = await tool.run(arguments, context)
-            content, is_error, events = outcome.content, outcome.is_error, outcome.events
-        except ToolError as exc:
-            content, is_error = str(exc), True
-            usable = not isinstance(exc, ToolRejected)
-        content = (content or "(no output)") + self._progress.remark(call, content)
-        result = ToolResult(call_id=call.id, name=call.name, content=content, is_error=is_error)
-        finished = ToolFinished(step=context.step, result=result, seconds=self._clock.monotonic() - started)
-        return [*events, finished], usable
-
-
-def _not_run(call: ToolCall, step: int, content: str) -> ToolFinished:
-    return ToolFinished(step=step, result=ToolResult(call_id=call.id, name=call.name, content=content, is_error=True))
 
 
 def _storable(reply: ModelReply) -> AssistantMessage:

@@ -32,6 +32,20 @@ class TaskStatus(StrEnum):
         return not LEGAL_TRANSITIONS[self]
 
 
+class WaitReason(StrEnum):
+    """What a waiting task waits for; the words of A2A and MCP tasks where they have one."""
+
+    INPUT_REQUIRED = "input_required"
+    """The model asked a question."""
+    APPROVAL_REQUIRED = "approval_required"
+    """The plan, or a spent budget, needs a yes or a no."""
+    PAUSED = "paused"
+    """A person wants it to rest; any answer lets it go on."""
+
+
+LIVE = frozenset({TaskStatus.RUNNING, TaskStatus.CANCELING})
+"""Statuses in which a worker holds the lease and may write."""
+
 _END = frozenset({TaskStatus.SUCCEEDED, TaskStatus.FAILED, TaskStatus.CANCELED, TaskStatus.REJECTED})
 
 LEGAL_TRANSITIONS: Mapping[TaskStatus, frozenset[TaskStatus]] = {
@@ -85,6 +99,21 @@ class TaskSpec:
     """The base commit that ``start`` was made on; what lies between the two is brought onto this run's base."""
     work_key: str = ""
     """Names the piece of work (this issue of this repository): two live tasks never share one."""
+    priority: int = 0
+    """Within the lane, higher numbers go first."""
+    not_before: datetime | None = None
+    """The earliest moment at which it may be begun; None for at once."""
+    may_ask: bool = False
+    """A question parks the run until somebody answers; otherwise the model is told that nobody does."""
+    approve_plan: bool = False
+    """The model's first plan has to be approved before it goes on; needs ``may_ask``."""
+    parent_id: str = ""
+    """The task that this one was forked from or tries again; empty for none."""
+
+    @property
+    def lane(self) -> str:
+        """The queue that the task stands in: one per repository."""
+        return f"{self.repository.host}/{self.repository.slug}" if self.repository.host else self.repository.url
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +128,17 @@ class Task:
     """Counts leases and is the fence: a writer with an older number is refused."""
     created_at: datetime
     updated_at: datetime
+    wait: WaitReason | None = None
+    """What it waits for, while it is ``waiting``; ``status_reason`` then is the question."""
+    run_at: datetime | None = None
+    """When it is due, while it is ``scheduled``."""
+    worker_id: str = ""
+    """Who holds the lease, while it is ``running`` or ``canceling``."""
+    lease_until: datetime | None = None
+    losses: int = 0
+    """How often in a row a worker died over it without getting on."""
+    retries: int = 0
+    """How often in a row something around it failed (an endpoint, a host) without it getting on."""
     branch: str = ""
     pull_request_url: str = ""
     patch_path: str = ""

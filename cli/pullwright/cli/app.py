@@ -22,10 +22,18 @@ sandbox = typer.Typer(help="The sandbox that tasks run in.", no_args_is_help=Tru
 app.add_typer(sandbox, name="sandbox")
 endpoint = typer.Typer(help="The server that runs the model.", no_args_is_help=True)
 app.add_typer(endpoint, name="endpoint")
+db = typer.Typer(help="The database that keeps tasks, journals and checkpoints.", no_args_is_help=True)
+app.add_typer(db, name="db")
 
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object per line, for scripts.")]
 At = Annotated[int, typer.Option("--at", min=1, help="Number of the checkpoint.", metavar="N")]
+Slots = Annotated[
+    int, typer.Option(min=0, max=1000, help="Most runs at once; 0 for what memory and cores of this host allow.")
+]
+DrainSeconds = Annotated[
+    float, typer.Option(min=0, help="After SIGTERM, how long runs may take to the end of their step.")
+]
 TaskId = Annotated[str, typer.Argument(help="The task's id, or its beginning.")]
 
 
@@ -41,13 +49,15 @@ def run(
     ] = [],  # noqa: B006 - typer's way to say "repeatable"
     no_pr: Annotated[bool, typer.Option("--no-pr", help="End with a local branch and a patch file.")] = False,
     detach: Annotated[bool, typer.Option("--detach", help="File the task, print its id and return.")] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Wait for your yes to the plan before work begins.")] = False,
     json: Json = False,
     max_steps: Annotated[int | None, typer.Option(min=1, help="Most model replies.")] = None,
     max_minutes: Annotated[float | None, typer.Option(min=0.01, help="Most minutes.")] = None,
 ) -> None:
     """Do a task now, and end with a pull request.
 
-    Exit codes: 0 change made, 1 the run failed, 2 usage or settings, 3 nothing needed changing, 130 canceled.
+    Exit codes: 0 change made, 1 the run failed, 2 usage or settings, 3 nothing needed changing, 4 it waits for an
+    answer, 130 canceled.
     """
     from pullwright.cli.commands.run import run_command
     from pullwright.cli.intake import RunRequest
@@ -60,6 +70,7 @@ def run(
         no_pr=no_pr,
         max_steps=max_steps,
         max_minutes=max_minutes,
+        plan=plan,
     )
     raise typer.Exit(run_command(request, detach=detach, json=json))
 
@@ -137,20 +148,104 @@ def fork(
 @app.command()
 def cancel(task: TaskId) -> None:
     """Stop a task; its work so far is kept as a patch."""
-    from pullwright.cli.commands.tasks import cancel_command
+    from pullwright.cli.commands.steering import cancel_command
 
     raise typer.Exit(cancel_command(task))
+
+
+@app.command()
+def say(task: TaskId, words: Annotated[str, typer.Argument(help="What the model reads at its next step.")]) -> None:
+    """Tell a task something while it goes on."""
+    from pullwright.cli.commands.steering import say_command
+
+    raise typer.Exit(say_command(task, words))
+
+
+@app.command()
+def answer(
+    task: TaskId, words: Annotated[str, typer.Argument(help="The answer; yes or no to a plan or a budget.")]
+) -> None:
+    """Answer what a task waits for; it goes on."""
+    from pullwright.cli.commands.steering import answer_command
+
+    raise typer.Exit(answer_command(task, words))
+
+
+@app.command()
+def retry(
+    task: TaskId,
+    from_: Annotated[
+        int | None, typer.Option("--from", min=0, help="Keep the files as they were after this step.", metavar="STEP")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """File a task that has ended once more, and print the new id."""
+    from pullwright.cli.commands.retry import retry_command
+
+    raise typer.Exit(retry_command(task, from_step=from_, json=json))
 
 
 @app.command()
 def worker(
     task: Annotated[str, typer.Option(help="Only this task, then end.", metavar="ID")] = "",
     drain: Annotated[bool, typer.Option("--drain", help="End when no task is queued.")] = False,
+    slots: Slots = 0,
+    drain_seconds: DrainSeconds = 120.0,
 ) -> None:
-    """Run queued tasks, one after another."""
-    from pullwright.cli.commands.worker import worker_command
+    """Run queued tasks of every repository; SIGTERM ends it after the present steps, Ctrl-C at once.
 
-    raise typer.Exit(worker_command(task or None, drain=drain or bool(task)))
+    What it had in hand goes on elsewhere, or when the next worker starts.
+    """
+    from pullwright.cli.commands.worker import WorkerRequest, worker_command
+
+    request = WorkerRequest(task=task, until_empty=drain, slots=slots, drain_seconds=drain_seconds)
+    raise typer.Exit(worker_command(request))
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on; anything but this host needs a proxy with TLS.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 for any that is free.")] = 8700,
+    slots: Slots = 0,
+    drain_seconds: DrainSeconds = 120.0,
+) -> None:
+    """Answer the HTTP API, and run queued tasks in the same process; ends like `agent worker`."""
+    from pullwright.cli.commands.serve import ServeRequest, serve_command
+
+    raise typer.Exit(serve_command(ServeRequest(host=host, port=port, slots=slots, drain_seconds=drain_seconds)))
+
+
+@app.command()
+def workers(json: Json = False) -> None:
+    """Show the workers that are alive."""
+    from pullwright.cli.commands.fleet import workers_command
+
+    raise typer.Exit(workers_command(json=json))
+
+
+@app.command()
+def lanes(json: Json = False) -> None:
+    """Show the lanes: the queue of each repository."""
+    from pullwright.cli.commands.fleet import lanes_command
+
+    raise typer.Exit(lanes_command(json=json))
+
+
+@app.command()
+def lane(
+    key: Annotated[str, typer.Argument(help="The lane, such as github.com/acme/shop.")],
+    weight: Annotated[float | None, typer.Option(help="Its share of the turns, next to the others' weights.")] = None,
+    max_running: Annotated[int | None, typer.Option(min=0, help="Most runs of it at once.")] = None,
+    pause: Annotated[
+        bool | None, typer.Option("--pause/--resume", help="Begin no run of it, or begin them again.")
+    ] = None,
+) -> None:
+    """Change a lane, and show all."""
+    from pullwright.cli.commands.fleet import lane_command
+
+    raise typer.Exit(lane_command(key, weight=weight, max_running=max_running, paused=pause))
 
 
 @app.command()
@@ -220,6 +315,40 @@ def recipe(
         prices=prices,
     )
     raise typer.Exit(recipe_command(request, json=json))
+
+
+@db.command()
+def upgrade() -> None:
+    """Bring the database to the schema of this release; waits for another process that does the same."""
+    from pullwright.cli.commands.db import upgrade_command
+
+    raise typer.Exit(upgrade_command())
+
+
+@db.command()
+def check() -> None:
+    """Say how the database is, and what to do about what is wrong; changes nothing."""
+    from pullwright.cli.commands.db import check_command
+
+    raise typer.Exit(check_command())
+
+
+@db.command()
+def move(
+    to: Annotated[str, typer.Option(help="An empty database: postgresql://… or sqlite:////…", metavar="URL")],
+) -> None:
+    """Copy everything to another database, and compare; needs all workers to be stopped."""
+    from pullwright.cli.commands.db import move_command
+
+    raise typer.Exit(move_command(to))
+
+
+@endpoint.command()
+def status(json: Json = False) -> None:
+    """Print the health and the load of every configured endpoint, asked once."""
+    from pullwright.cli.commands.endpoint_status import status_command
+
+    raise typer.Exit(status_command(json=json))
 
 
 def main() -> NoReturn:

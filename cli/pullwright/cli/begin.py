@@ -1,24 +1,55 @@
-"""What happens to a task whose run can not even begin."""
+"""Who comes for a task: a worker that is there, a process of its own, or nobody because it can not even begin."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from anyio import move_on_after
+from anyio import move_on_after, to_thread
 
 from pullwright.agents.errors import IllegalTransition, PullwrightError
-from pullwright.agents.ports.store import TaskStore
-from pullwright.agents.task import TaskStatus
+from pullwright.agents.ports.durable import DurableStore
+from pullwright.agents.ports.lease import LeaseStore
+from pullwright.agents.task import Task, TaskStatus
+from pullwright.cli.settings import Settings
 
 STEP_BACK_SECONDS = 10.0
 
 
-@asynccontextmanager
-async def begun_or_ended(store: TaskStore, task_id: str) -> AsyncIterator[None]:
-    """End a task that is still queued when the block fails: nobody would come for it.
+async def somebody_comes(store: LeaseStore) -> bool:
+    """Say whether a worker is there that takes what stands in the queue."""
+    return any(worker.slots > 0 and not worker.draining for worker in await store.workers())
 
-    It is rejected with the reason, or canceled when the block was. What the block raised goes on.
+
+async def see_to_it(store: LeaseStore, settings: Settings, task: Task) -> None:
+    """Start a process for a queued task, unless a worker comes for it."""
+    if not await somebody_comes(store):
+        await to_thread.run_sync(_start_worker, task, settings)
+
+
+def _start_worker(task: Task, settings: Settings) -> None:
+    log = settings.home.expanduser() / "logs" / f"{task.id}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as out:
+        subprocess.Popen(
+            [sys.executable, "-P", "-m", "pullwright.cli", "worker", "--task", task.id],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+            env={**os.environ, "PYTHONSAFEPATH": "1"},
+        )
+
+
+@asynccontextmanager
+async def begun_or_ended(store: DurableStore, task_id: str) -> AsyncIterator[None]:
+    """End a task that is still queued when the block fails and nobody else comes for it.
+
+    It is canceled when the block was, otherwise rejected with the reason; one that was begun before stays as it is.
+    What the block raised goes on.
     """
     try:
         yield
@@ -28,13 +59,14 @@ async def begun_or_ended(store: TaskStore, task_id: str) -> AsyncIterator[None]:
         raise
 
 
-async def _end(store: TaskStore, task_id: str, trouble: BaseException) -> None:
-    if await store.status(task_id) is not TaskStatus.QUEUED:
+async def _end(store: DurableStore, task_id: str, trouble: BaseException) -> None:
+    task = await store.get(task_id)
+    if task.status is not TaskStatus.QUEUED:
         return
     try:
-        if isinstance(trouble, PullwrightError):
-            await store.reject(task_id, reason=str(trouble))
-        else:
+        if not isinstance(trouble, PullwrightError):
             await store.cancel(task_id, reason="canceled before it began")
+        elif not task.attempt and not await somebody_comes(store):
+            await store.reject(task_id, reason=str(trouble))
     except IllegalTransition:
         return  # somebody took it in between

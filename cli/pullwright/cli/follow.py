@@ -5,21 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
+import anyio
+
+from pullwright.agents.errors import StoreUnavailable
 from pullwright.agents.events import RunFinished
+from pullwright.agents.llm.prices import PriceList
 from pullwright.agents.ports.store import TaskStore
 from pullwright.agents.task import Task, TaskStatus
 from pullwright.agents.worker.pipeline import UNCHANGED
-from pullwright.cli.render import JsonView, TerminalView, View
+from pullwright.cli.render import JsonView, View
 from pullwright.cli.speech import complain
+from pullwright.cli.terminal_view import TerminalView
 
-CHANGED, FAILED, NOTHING_TO_DO, CANCELED = 0, 1, 3, 130
+AGAIN_SECONDS = 1.0
+
+CHANGED, FAILED, NOTHING_TO_DO, WAITING, CANCELED = 0, 1, 3, 4, 130
 
 
 def exit_code(task: Task) -> int:
-    """Return the exit code that a task's end stands for."""
+    """Return the exit code that a task's end, or its waiting for an answer, stands for."""
     match task.status:
         case TaskStatus.SUCCEEDED:
             return NOTHING_TO_DO if task.status_reason == UNCHANGED else CHANGED
+        case TaskStatus.WAITING:
+            return WAITING
         case TaskStatus.CANCELED:
             return CANCELED
         case _:
@@ -33,13 +42,19 @@ def shown_live(view: View) -> Iterator[None]:
         yield
 
 
-def make_view(*, json: bool) -> View:
-    """Return the view that fits where standard output goes."""
+def make_view(*, json: bool, prices: PriceList | None = None, calls: bool = False) -> View:
+    """Return the view that fits where standard output goes.
+
+    Args:
+        json: For programs.
+        prices: What people are told about the money.
+        calls: Tell people of every call of the model what it took.
+    """
     if json:
         return JsonView(complain)
     from rich.console import Console
 
-    return TerminalView(Console())
+    return TerminalView(Console(), prices, calls=calls)
 
 
 class Follower:
@@ -52,12 +67,25 @@ class Follower:
         self._seq = 0
 
     async def follow(self) -> None:
-        """Show entries as they are written, until the run's last one or the end of a task that never ran."""
-        while not await self.catch_up():
-            if (await self._store.status(self._task_id)).terminal:
-                await self.catch_up()
-                return
-            await self._store.wait(self._task_id, after=self._seq)
+        """Show entries as they are written, until the run's last one or the end of a task that never ran.
+
+        A store that does not answer is asked again.
+        """
+        while True:
+            try:
+                if await self._ended():
+                    return
+                await self._store.wait(self._task_id, after=self._seq)
+            except StoreUnavailable:
+                await anyio.sleep(AGAIN_SECONDS)
+
+    async def _ended(self) -> bool:
+        if await self.catch_up():
+            return True
+        terminal = (await self._store.status(self._task_id)).terminal
+        if terminal:
+            await self.catch_up()
+        return terminal
 
     async def catch_up(self) -> bool:
         """Show the entries that were not shown yet and say whether the run's last one was among them."""

@@ -29,6 +29,10 @@ class RunRequest:
     no_pr: bool = False
     max_steps: int | None = None
     max_minutes: float | None = None
+    plan: bool = False
+    """A person approves the plan before the work begins."""
+    may_ask: bool = False
+    """Somebody is there to answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +91,8 @@ async def specify(
         budget=_budget(request, settings),
         publish=publish,
         checkout=str(checkout) if checkout else "",
+        may_ask=request.may_ask,
+        approve_plan=request.plan,
         work_key=f"issue:{origin.remote.host}/{origin.remote.slug}#{issue.number}" if issue and origin.remote else "",
     )
 

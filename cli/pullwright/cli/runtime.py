@@ -55,6 +55,33 @@ async def interruptible(work: Callable[[], Awaitable[int]]) -> int:
     return code
 
 
+async def drainable(work: Callable[[], Awaitable[int]], drain: Callable[[], None]) -> int:
+    """Run ``work`` and return its exit code; SIGTERM calls ``drain`` first, Ctrl-C or a second SIGTERM cancel it.
+
+    After a cancellation the code is 130.
+    """
+    code = CANCELED
+    async with create_task_group() as group:
+        await group.start(_drain_on_signal, drain, group.cancel_scope)
+        code = await work()
+        group.cancel_scope.cancel()
+    return code
+
+
+async def _drain_on_signal(
+    drain: Callable[[], None], scope: CancelScope, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED
+) -> None:
+    with open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        task_status.started()
+        drained = False
+        async for number in signals:
+            if number is signal.SIGTERM and not drained:
+                drained = True
+                drain()
+            else:
+                scope.cancel()
+
+
 async def _cancel_on_signal(scope: CancelScope, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
     with open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         task_status.started()

@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from pullwright.agents.egress import EgressMode
 from pullwright.agents.errors import ConfigError
@@ -25,9 +26,20 @@ TRUSTED_ONLY = frozenset(
     {
         "home",
         "database_url",
+        "worker_name",
+        "api_token",
+        "slots",
         "endpoint_url",
         "endpoint_key",
         "endpoint_profile",
+        "endpoints",
+        "tokenizer_file",
+        "log_prompts",
+        "price_input",
+        "price_output",
+        "price_cached_input",
+        "gpus",
+        "gpu_hour_price",
         "github_token",
         "github_api_url",
         "egress",
@@ -40,8 +52,11 @@ TRUSTED_ONLY = frozenset(
         "sandbox_disk_mb",
     }
 )
-"""Keys that a file inside a checkout may not set: it may have come with the repository, and they would redirect secrets
-or make the sandbox weaker."""
+"""Keys that a file inside a checkout may not set: it may have come with the repository, and they would redirect
+secrets, make the sandbox weaker, or falsify what a run is said to cost."""
+
+_ONE_ENDPOINT = ("endpoint_url", "endpoint_key", "endpoint_profile")
+"""What describes the only endpoint; several stand in ``endpoints``."""
 
 ProfileName = Literal["vllm", "sglang", "llamacpp", "ollama", "nim-vllm", "nim-sglang", "mistral"]
 
@@ -50,6 +65,25 @@ def _effort(word: Any) -> Any:
     """Map other products' words to the two efforts that the model knows."""
     words = {"off": "none", "minimal": "none", "low": "none", "medium": "high", "xhigh": "high", "max": "high"}
     return words.get(word.lower(), word.lower()) if isinstance(word, str) else word
+
+
+Dollars = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
+
+
+class EndpointTable(BaseModel):
+    """One of several endpoints: a table ``[[endpoints]]``, or an object in the list ``AGENT_ENDPOINTS``."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    """Unique; runs are placed by it, so it should not change without need."""
+    url: str = Field(pattern=r"^https?://")
+    key: SecretStr = SecretStr("")
+    profile: ProfileName = "vllm"
+    model: str = ""
+    """Empty for what ``model`` says."""
+    kv_tokens: int = Field(default=0, ge=0)
+    """Tokens that fit in its KV cache; 0 to believe what its metrics say."""
 
 
 class Settings(BaseSettings):
@@ -62,7 +96,15 @@ class Settings(BaseSettings):
     home: Path = Field(default_factory=lambda: _data_home() / "pullwright")
     """Folder of the database, mirrors, patches and logs."""
     database_url: str = ""
-    """SQLAlchemy URL of the store; empty for a SQLite file in ``home``."""
+    """The store: ``postgresql://USER@HOST/NAME`` for many hosts; empty for a SQLite file in ``home``."""
+    worker_name: str = Field(default="", max_length=120)
+    """What ``agent workers`` calls this host's workers; empty for the host's name."""
+    slots: int = Field(default=0, ge=0, le=1000)
+    """Runs that one worker has in hand at once; 0 for as many as memory and cores of this host allow."""
+    may_ask: bool | None = None
+    """Whether a run may wait for an answer; unset, it may at a terminal and when it is detached."""
+    api_token: SecretStr = SecretStr("")
+    """What clients of ``agent serve`` have to show: at least 16 characters that nobody can guess."""
     endpoint_url: str = ""
     """Base URL of the OpenAI-compatible endpoint, with its ``/v1``."""
     endpoint_profile: ProfileName = "vllm"
@@ -71,6 +113,23 @@ class Settings(BaseSettings):
     """Key of the endpoint, if it asks for one."""
     model: str = ""
     """The model's name as the endpoint knows it; empty for the only one it serves."""
+    endpoints: tuple[EndpointTable, ...] = ()
+    """Several endpoints that serve the same model, in the place of ``endpoint_url``, its key and its profile."""
+    tokenizer_file: Path | None = None
+    """The model's own ``tekken.json``, for exact token counts without asking a server; needs mistral-common."""
+    log_prompts: bool = False
+    """Whether logs may hold prompts and replies."""
+    price_input: Dollars | None = None
+    """Dollars per million prompt tokens; together with ``price_output``. Without them, Mistral's own API has its list
+    price and other endpoints have none."""
+    price_output: Dollars | None = None
+    """Dollars per million completion tokens."""
+    price_cached_input: Dollars | None = None
+    """Dollars per million prompt tokens that were in the prefix cache; the price of the others if it is not set."""
+    gpus: int = Field(default=0, ge=0)
+    """GPUs that serve one copy of the model on one's own machines; 0 where nobody wants to know."""
+    gpu_hour_price: Dollars | None = None
+    """Dollars per GPU-hour."""
     reasoning_effort: Annotated[ReasoningEffort, BeforeValidator(_effort)] = ReasoningEffort.HIGH
     github_token: SecretStr = SecretStr("")
     """Fine-grained token with contents and pull requests (write) and issues (read)."""
@@ -108,6 +167,28 @@ class Settings(BaseSettings):
         """URL of the store."""
         return self.database_url or f"sqlite:///{self.home.expanduser().resolve() / 'pullwright.db'}"
 
+    def each_endpoint(self) -> Mapping[str, Self]:
+        """Return settings for each configured endpoint alone, by its name, which is empty for the single one."""
+        if not self.endpoints:
+            return {"": self} if self.endpoint_url else {}
+        return {table.name: self._only(table) for table in self.endpoints}
+
+    def _only(self, table: EndpointTable) -> Self:
+        one = {
+            "endpoints": (),
+            "endpoint_url": table.url,
+            "endpoint_key": table.key,
+            "endpoint_profile": table.profile,
+            "model": table.model or self.model,
+        }
+        return self.model_copy(update=one)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Every key and token; none of them may be in what leaves this process."""
+        held = (self.github_token, self.endpoint_key, *(table.key for table in self.endpoints))
+        return tuple(filter(None, (secret.get_secret_value() for secret in held)))
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -131,11 +212,35 @@ def load_settings(folder: Path) -> Settings:
     values.update(_read(_config_home() / "pullwright" / FILE_NAME))
     values.update(_read_working(folder))
     try:
-        return Settings(**values)
+        settings = Settings(**values)
     except ValidationError as exc:
         error = exc.errors(include_url=False, include_input=False)[0]
-        key = str(error["loc"][0]) if error["loc"] else "?"
-        raise ConfigError(f"setting {key!r} (AGENT_{key.upper()}): {error['msg']}") from exc
+        key, *inside = (str(part) for part in error["loc"] or ("?",))
+        place = f" at {'.'.join(inside)}" if inside else ""
+        raise ConfigError(f"setting {key!r} (AGENT_{key.upper()}){place}: {error['msg']}") from None
+    except SettingsError as exc:  # its cause holds the whole value, and there may be keys in it
+        raise ConfigError(f"a list among the AGENT_* variables is no JSON: {exc}") from None
+    _check_together(settings)
+    return settings
+
+
+def _check_together(settings: Settings) -> None:
+    """Check what only several settings together can get wrong."""
+    names = [table.name for table in settings.endpoints]
+    if doubled := next((name for name in names if names.count(name) > 1), None):
+        raise ConfigError(f"two endpoints are named {doubled!r}; give each a name of its own")
+    single = [key for key in _ONE_ENDPOINT if key in settings.model_fields_set]
+    if names and single:
+        raise ConfigError(
+            f"both 'endpoints' and {single[0]!r} are set; drop {single[0]!r} (AGENT_{single[0].upper()}) to use the "
+            f"{len(names)} in 'endpoints', or drop 'endpoints' (AGENT_ENDPOINTS) to use the single one"
+        )
+    if (settings.price_input is None) != (settings.price_output is None):
+        raise ConfigError("price_input and price_output go together; set both, or neither")
+    if settings.price_cached_input is not None and settings.price_input is None:
+        raise ConfigError("price_cached_input needs price_input and price_output; set all of them")
+    if settings.gpu_hour_price is not None and not settings.gpus:
+        raise ConfigError("gpu_hour_price needs gpus, the number of GPUs that serve one copy of the model")
 
 
 def _read_working(folder: Path) -> Mapping[str, Any]:

@@ -13,7 +13,7 @@ from pullwright.cli.render import printable
 if TYPE_CHECKING:
     from pullwright.integrations.redaction import Redactor
 
-SECRET_VARIABLES = ("AGENT_GITHUB_TOKEN", "AGENT_ENDPOINT_KEY")
+SECRET_VARIABLES = ("AGENT_GITHUB_TOKEN", "AGENT_ENDPOINT_KEY", "AGENT_API_TOKEN")
 
 
 def complain(text: object) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import secrets
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,20 +21,21 @@ from pullwright.agents.clock import SystemClock
 from pullwright.agents.egress import EgressMode, EgressPolicy
 from pullwright.agents.errors import ConfigError, SandboxError
 from pullwright.agents.ports.code_host import CodeHost, Issue
-from pullwright.agents.ports.store import TaskStore
-from pullwright.agents.task import TaskSpec
+from pullwright.agents.ports.durable import DurableStore
+from pullwright.agents.ports.lease import Worker
+from pullwright.agents.ports.model import DeltaListener
 from pullwright.cli.intake import Origin
-from pullwright.cli.render import JsonView, View, printable
+from pullwright.cli.model_wiring import open_model, price_list
 from pullwright.cli.settings import Settings
 
 if TYPE_CHECKING:
-    from pullwright.agents.llm.self_test import SelfTest
-    from pullwright.agents.llm.settings import EndpointSettings
-    from pullwright.agents.worker.worker import Worker
+    from pullwright.agents.worker.advance import Advancer
     from pullwright.sandbox.docker_engine import DockerEngine
     from pullwright.sandbox.docker_provider import DockerProvider
     from pullwright.sandbox.image import SandboxImage
     from pullwright.sandbox.mirror import GitMirror
+
+RELEASE = version("pullwright")
 
 REAP_SECONDS = 60.0
 """How often a worker looks for what dead tasks left on the engine."""
@@ -40,36 +43,23 @@ REAP_SECONDS = 60.0
 TASK_ID_LENGTH = 26
 """What runs for a task is labelled with its id, and sometimes with what it is for after that."""
 
-NOBODY_ANSWERS = (
-    "Nobody can answer now. Decide as the maintainer would, go on, and say in the summary what you decided and why."
-)
-
-
-def require_endpoint(settings: Settings) -> None:
-    """Check what can be checked without asking anybody.
-
-    Raises:
-        ConfigError: There is no endpoint to ask.
-    """
-    if not settings.endpoint_url:
-        raise ConfigError(
-            "there is no model endpoint; set AGENT_ENDPOINT_URL to one that speaks OpenAI's API (http://HOST:PORT/v1)"
-        )
-
 
 @asynccontextmanager
-async def open_store(settings: Settings) -> AsyncIterator[TaskStore]:
-    """Open the store that the settings name, and end what a worker of this host left behind when it died."""
-    from pullwright.agents.queue.store import SqlTaskStore
-    from pullwright.agents.worker.life_line import end_dead
+async def open_store(settings: Settings) -> AsyncIterator[DurableStore]:
+    """Open the store that the settings name, and take back what workers left behind when they died."""
+    from pullwright.agents.queue.open import open_store as opened
 
-    async with SqlTaskStore.open(settings.store_url, SystemClock()) as store:
-        await end_dead(store, _locks(settings))
+    url = await to_thread.run_sync(lambda: settings.store_url)
+    async with opened(url, SystemClock()) as store:
+        await store.tend()
         yield store
 
 
-def _locks(settings: Settings) -> Path:
-    return settings.home.expanduser() / "locks"
+def this_worker(settings: Settings, *, slots: int) -> Worker:
+    """Return this process as a worker."""
+    from pullwright.agents.worker.queue_engine import this_worker as made
+
+    return made(slots=slots, name=settings.worker_name, version=RELEASE)
 
 
 async def read_origin(repo: str) -> Origin:
@@ -156,59 +146,47 @@ def open_engine() -> DockerEngine:
     return DockerEngine()
 
 
-def endpoint_settings(settings: Settings) -> EndpointSettings:
-    """Return what the settings say about the model endpoint."""
-    from pullwright.agents.llm.settings import EndpointSettings
-
-    return EndpointSettings(
-        url=settings.endpoint_url,
-        key=settings.endpoint_key.get_secret_value(),
-        model=settings.model,
-        profile=settings.endpoint_profile,
-    )
-
-
-async def probe_endpoint(settings: Settings) -> SelfTest:
-    """Try what runs need of the endpoint.
-
-    Raises:
-        ModelUnavailable: It does not answer.
-    """
-    from pullwright.agents.llm.self_test import self_test
-
-    return await self_test(endpoint_settings(settings))
-
-
 @asynccontextmanager
-async def open_worker(settings: Settings, spec: TaskSpec, store: TaskStore, view: View) -> AsyncIterator[Worker]:
-    """Put together everything that takes this task to its end, and take it apart afterwards.
+async def open_advancer(
+    settings: Settings,
+    store: DurableStore,
+    *,
+    holds: Callable[[str], bool],
+    note: Callable[[str], None],
+    on_delta: Callable[[str], DeltaListener | None] = lambda _: None,
+) -> AsyncIterator[Advancer]:
+    """Put together everything that takes tasks of any repository forward, and take it apart afterwards.
+
+    Args:
+        settings: Which endpoint, which engine, which limits.
+        store: Where tasks are.
+        holds: Says by its id whether a task is in hand here; what other tasks left on the engine is removed.
+        note: Is told what takes long.
+        on_delta: By task id, who is told what the model says while it says it.
 
     Raises:
         ModelError: The endpoint does not answer, or refuses the key.
         SandboxUnavailable: No container engine answers.
     """
     from pullwright.agents.compaction import Compactor
-    from pullwright.agents.llm.counting import EndpointCounter
-    from pullwright.agents.llm.openai_model import OpenAIModel
-    from pullwright.agents.worker.pipeline import Parts
-    from pullwright.agents.worker.worker import Worker
+    from pullwright.agents.worker.advance import Advancer
+    from pullwright.agents.worker.parts import Parts
     from pullwright.integrations.wording import ChangeWording
     from pullwright.sandbox.environment_file import EnvironmentReader
     from pullwright.sandbox.verifier import FreshVerifier
     from pullwright.sandbox.watchdog import watchdog
 
-    home = settings.home.expanduser()
-    counter = EndpointCounter()
     async with (
         open_engine() as engine,
         watchdog(reaper_command(engine.url)),
-        reaping(engine, settings),
-        OpenAIModel.open(endpoint_settings(settings), count=counter.known) as model,
-        open_provider(engine, settings, view) as provider,
+        reaping(engine, settings, holds),
+        open_model(settings, note) as opened,
+        open_provider(engine, settings, note) as provider,
     ):
         mirror = git_mirror(settings)
+        model = opened.model
         policy = EgressPolicy(mode=settings.egress, hosts=settings.egress_hosts)
-        yield Worker(
+        yield Advancer(
             Parts(
                 store=store,
                 model=model,
@@ -216,15 +194,14 @@ async def open_worker(settings: Settings, spec: TaskSpec, store: TaskStore, view
                 verifier=FreshVerifier(provider, timeout=60 * settings.check_minutes),
                 environments=EnvironmentReader(mirror, egress=policy, allow_paths=settings.allow_paths),
                 mirror=mirror,
-                code_host=code_host(settings, spec.repository),
+                code_host=partial(code_host, settings),
                 wording=ChangeWording(),
                 clock=SystemClock(),
-                patches=home / "patches",
-                locks=_locks(settings),
-                ask=_asker(view),
+                patches=settings.home.expanduser() / "patches",
                 effort=settings.reasoning_effort,
-                on_delta=view.delta,
-                compactor=lambda: Compactor(model, counter, window=lambda: model.window),
+                on_delta=on_delta,
+                prices=price_list(settings),
+                compactor=lambda: Compactor(model, opened.counter, window=lambda: model.window),
             )
         )
 
@@ -233,13 +210,13 @@ def git_mirror(settings: Settings) -> GitMirror:
     """Return the bare mirrors of this installation."""
     from pullwright.sandbox.mirror import GitMirror
 
-    tokens = (settings.github_token, settings.endpoint_key)
-    secrets_held = tuple(filter(None, (token.get_secret_value() for token in tokens)))
-    return GitMirror(settings.home.expanduser() / "mirrors", secrets=secrets_held)
+    return GitMirror(settings.home.expanduser() / "mirrors", secrets=settings.secrets)
 
 
 @asynccontextmanager
-async def open_provider(engine: DockerEngine, settings: Settings, view: View) -> AsyncIterator[DockerProvider]:
+async def open_provider(
+    engine: DockerEngine, settings: Settings, note: Callable[[str], None]
+) -> AsyncIterator[DockerProvider]:
     """Put together what makes sandboxes."""
     from pullwright.sandbox.container_spec import ContainerLimits
     from pullwright.sandbox.docker_provider import DockerProvider
@@ -259,7 +236,7 @@ async def open_provider(engine: DockerEngine, settings: Settings, view: View) ->
             open_egress=settings.open_egress or settings.egress is EgressMode.OPEN,
             dockerfile_builds=settings.dockerfile_builds,
             runtime=settings.sandbox_runtime,
-            progress=view.note,
+            progress=note,
         )
 
 
@@ -271,33 +248,28 @@ def reaper_command(engine_url: str) -> list[str]:
 
 
 @asynccontextmanager
-async def reaping(engine: DockerEngine, settings: Settings) -> AsyncIterator[None]:
-    """Remove what dead tasks left on the engine, now and every minute for the length of the block."""
-    from pullwright.agents.worker.life_line import is_alive
+async def reaping(engine: DockerEngine, settings: Settings, holds: Callable[[str], bool]) -> AsyncIterator[None]:
+    """Remove what dead tasks left on the engine, now and every minute for the length of the block.
+
+    Each process looks after its own things: those of a task that it does not hold any more go. Of the other processes
+    of this installation, those of the dead go.
+    """
+    from pullwright.sandbox.owner import alive, is_alive, owner
     from pullwright.sandbox.prune import reap
 
+    folder = settings.home.expanduser() / "owners"
     instance = await instance_name(settings)
 
-    async def sweep() -> None:
-        await reap(engine, instance, lambda task: is_alive(_locks(settings), task[:TASK_ID_LENGTH]))
+    async def is_wanted(task: str, maker: str) -> bool:
+        return holds(task[:TASK_ID_LENGTH]) if maker == owner() else await is_alive(folder, maker)
 
     async def again() -> None:
         while True:
             await anyio.sleep(REAP_SECONDS)
             with suppress(SandboxError):
-                await sweep()
+                await reap(engine, instance, is_wanted)
 
-    await sweep()
-    async with beside(again):
-        yield
-
-
-def _asker(view: View) -> Callable[[str], Awaitable[str]]:
-    async def ask(question: str) -> str:
-        if isinstance(view, JsonView) or not sys.stdin.isatty():
-            return NOBODY_ANSWERS
-        view.note(f"? {printable(question)}")
-        answer = await to_thread.run_sync(input, "> ", abandon_on_cancel=True)
-        return answer.strip() or NOBODY_ANSWERS
-
-    return ask
+    async with alive(folder):
+        await reap(engine, instance, is_wanted)
+        async with beside(again):
+            yield

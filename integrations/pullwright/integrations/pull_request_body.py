@@ -41,8 +41,10 @@ def _tail(report: ChangeReport) -> str:
 def _origin(report: ChangeReport) -> str:
     model = f" with {code_span(sanitise_line(report.model, 200))}" if report.model else ""
     usage = report.usage
-    tokens = f"{usage.total_tokens:,} tokens ({usage.prompt_tokens:,} in, {usage.completion_tokens:,} out)"
-    made = f"Made by Pullwright{model} in {_count(report.steps, 'step')}, {tokens}."
+    cached = f" ({usage.cached_tokens:,} cached)" if usage.cached_tokens else ""
+    tokens = f"{usage.total_tokens:,} tokens ({usage.prompt_tokens:,}{cached} in, {usage.completion_tokens:,} out)"
+    cost = f", {report.cost}" if report.cost else ""
+    made = f"Made by Pullwright{model} in {_count(report.steps, 'step')}, {tokens}{cost}."
     return f"{made} Please review it as you would a stranger's work."
 
 

@@ -5,37 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from enum import Enum
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from pullwright.agents.errors import SandboxUnavailable
+from pullwright.agents.finding import Finding, Mark
 
 RUNC_FIXED = {(1, 2): 8, (1, 3): 3}
 """Lowest patch release by line with the repairs of CVE-2025-31133, CVE-2025-52565 and CVE-2025-52881."""
 STRONG_RUNTIMES = ("runsc", "kata", "kata-runtime", "io.containerd.runsc.v1", "io.containerd.kata.v2")
 """Names that gVisor and Kata Containers are registered by."""
-
-
-class Mark(Enum):
-    """How good something is."""
-
-    OK = "ok"
-    WARN = "warn"
-    """Work goes on, with less than there could be."""
-    MISSING = "missing"
-    """A sandbox would not start, or would not hold."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Guarantee:
-    """One thing that an engine gives or does not give."""
-
-    name: str
-    mark: Mark
-    text: str
-    """One line of plain words; where something is missing, with what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,12 +121,12 @@ def _runc(components: tuple[_Component, ...]) -> str:
     return ""
 
 
-def gives(facts: EngineFacts) -> tuple[Guarantee, ...]:
+def gives(facts: EngineFacts) -> tuple[Finding, ...]:
     """Return what a sandbox on this engine can rely on, each with a mark."""
     return (*_limits(facts), *_walls(facts), _runc_state(facts), _disk(facts))
 
 
-def _limits(facts: EngineFacts) -> Iterator[Guarantee]:
+def _limits(facts: EngineFacts) -> Iterator[Finding]:
     remedy = "use an engine on cgroup v2"
     if facts.has("rootless"):
         remedy += ", and let systemd delegate the controllers to its user"
@@ -154,77 +134,77 @@ def _limits(facts: EngineFacts) -> Iterator[Guarantee]:
     for name, limited in wanted:
         if not limited or facts.cgroup_driver == "none":
             text = f"limits on {name} are not enforced by this engine: {remedy}"
-            yield Guarantee(name=name, mark=Mark.MISSING, text=text)
+            yield Finding(name=name, mark=Mark.MISSING, text=text)
         elif name == "memory" and not facts.swap_limit:
             text = "limited, but swap is not: boot with swapaccount=1, or use cgroup v2"
-            yield Guarantee(name=name, mark=Mark.WARN, text=text)
+            yield Finding(name=name, mark=Mark.WARN, text=text)
         else:
-            yield Guarantee(name=name, mark=Mark.OK, text=f"limited (cgroup v{facts.cgroup_version or '1'})")
+            yield Finding(name=name, mark=Mark.OK, text=f"limited (cgroup v{facts.cgroup_version or '1'})")
 
 
-def _walls(facts: EngineFacts) -> Iterator[Guarantee]:
+def _walls(facts: EngineFacts) -> Iterator[Finding]:
     if facts.has("seccomp"):
-        yield Guarantee(name="system calls", mark=Mark.OK, text="filtered by our own seccomp profile")
+        yield Finding(name="system calls", mark=Mark.OK, text="filtered by our own seccomp profile")
     else:
         text = "this engine has no seccomp, so no sandbox starts: use a kernel and an engine that are built with it"
-        yield Guarantee(name="system calls", mark=Mark.MISSING, text=text)
+        yield Finding(name="system calls", mark=Mark.MISSING, text=text)
     found = [title for name, title in (("apparmor", "AppArmor"), ("selinux", "SELinux")) if facts.has(name)]
     if found:
-        yield Guarantee(name="access control", mark=Mark.OK, text=f"{' and '.join(found)} on top of it")
+        yield Finding(name="access control", mark=Mark.OK, text=f"{' and '.join(found)} on top of it")
     else:
         text = "neither AppArmor nor SELinux is on: one wall less around a container"
-        yield Guarantee(name="access control", mark=Mark.WARN, text=text)
+        yield Finding(name="access control", mark=Mark.WARN, text=text)
     yield _isolation(facts)
 
 
-def _isolation(facts: EngineFacts) -> Guarantee:
+def _isolation(facts: EngineFacts) -> Finding:
     strong = [name for name in facts.runtimes if name in STRONG_RUNTIMES]
     if facts.default_runtime in STRONG_RUNTIMES:
-        return Guarantee(
+        return Finding(
             name="isolation", mark=Mark.OK, text=f"containers get no kernel of the host ({facts.default_runtime})"
         )
     also = f"; AGENT_SANDBOX_RUNTIME={strong[0]} would be stronger" if strong else ""
     if facts.has("rootless"):
-        return Guarantee(name="isolation", mark=Mark.OK, text=f"rootless: the engine itself is an ordinary user{also}")
+        return Finding(name="isolation", mark=Mark.OK, text=f"rootless: the engine itself is an ordinary user{also}")
     if facts.has("userns"):
         text = f"user namespace: root in a container is nobody outside{also}"
-        return Guarantee(name="isolation", mark=Mark.OK, text=text)
+        return Finding(name="isolation", mark=Mark.OK, text=text)
     if strong:
-        return Guarantee(name="isolation", mark=Mark.OK, text=f"shared kernel by default{also}")
+        return Finding(name="isolation", mark=Mark.OK, text=f"shared kernel by default{also}")
     text = (
         "containers share the host's kernel and users: turn on userns-remap, use a rootless engine, install gVisor"
         " (runsc), or give this machine no other work"
     )
-    return Guarantee(name="isolation", mark=Mark.WARN, text=text)
+    return Finding(name="isolation", mark=Mark.WARN, text=text)
 
 
-def _runc_state(facts: EngineFacts) -> Guarantee:
+def _runc_state(facts: EngineFacts) -> Finding:
     match = re.match(r"v?(\d+)\.(\d+)\.(\d+)", facts.runc)
     if not match:
         text = "version unknown: it should be 1.2.8, 1.3.3 or newer (container escapes of 2025)"
-        return Guarantee(name="runc", mark=Mark.WARN, text=text)
+        return Finding(name="runc", mark=Mark.WARN, text=text)
     major, minor, patch = (int(part) for part in match.groups())
     lowest = RUNC_FIXED.get((major, minor))
     if (lowest is not None and patch >= lowest) or (major, minor) > max(RUNC_FIXED):
-        return Guarantee(name="runc", mark=Mark.OK, text=f"{facts.runc}, with the repairs of 2025")
+        return Finding(name="runc", mark=Mark.OK, text=f"{facts.runc}, with the repairs of 2025")
     text = (
         f"{facts.runc} is older than 1.2.8 and 1.3.3, which close the container escapes of 2025"
         " (CVE-2025-31133, -52565, -52881)"
     )
     packaged = re.search(r"deb|ubuntu|el\d|fc\d|ds\d|amzn", facts.runc[match.end() :])
     remedy = "your distribution may have carried them back, look at its change log" if packaged else "update it"
-    return Guarantee(name="runc", mark=Mark.WARN, text=f"{text}: {remedy}")
+    return Finding(name="runc", mark=Mark.WARN, text=f"{text}: {remedy}")
 
 
-def _disk(facts: EngineFacts) -> Guarantee:
+def _disk(facts: EngineFacts) -> Finding:
     driver, below = facts.storage_driver, facts.backing_filesystem
     if driver in ("btrfs", "zfs"):
-        return Guarantee(name="disk", mark=Mark.OK, text=f"{driver} can limit it")
+        return Finding(name="disk", mark=Mark.OK, text=f"{driver} can limit it")
     if driver == "overlay2" and below == "xfs":
-        return Guarantee(name="disk", mark=Mark.OK, text="overlay2 on xfs can limit it when mounted with pquota")
+        return Finding(name="disk", mark=Mark.OK, text="overlay2 on xfs can limit it when mounted with pquota")
     if driver == "vfs":
         text = "vfs copies every image for every container: set storage-driver to overlay2"
-        return Guarantee(name="disk", mark=Mark.WARN, text=text)
+        return Finding(name="disk", mark=Mark.WARN, text=text)
     where = f"{driver} on {below}" if below else driver
     text = f"{where} has no hard limit: sandboxes are watched instead; xfs with pquota, btrfs or zfs would have one"
-    return Guarantee(name="disk", mark=Mark.WARN, text=text)
+    return Finding(name="disk", mark=Mark.WARN, text=text)

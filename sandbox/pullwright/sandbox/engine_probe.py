@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import anyio
 
 from pullwright.agents.errors import SandboxUnavailable
+from pullwright.agents.finding import Finding, Mark
 from pullwright.sandbox.container_spec import AGENT_UID, MIB, ContainerLimits, ContainerSpec, labels
 from pullwright.sandbox.docker_engine import LOST, DockerEngine, ExecStream
 from pullwright.sandbox.docker_sandbox import created_container
-from pullwright.sandbox.engine_facts import Guarantee, Mark
 
 PROBE_LIMIT = 60.0
 """Seconds that the whole probe may take."""
@@ -34,7 +34,7 @@ exit 0
 
 async def probe_container(
     engine: DockerEngine, image: str, *, instance: str, limits: ContainerLimits | None = None, runtime: str = ""
-) -> tuple[Guarantee, ...]:
+) -> tuple[Finding, ...]:
     """Start one container the way sandboxes are started, and return what holds in it.
 
     Args:
@@ -79,7 +79,7 @@ async def _read(stream: ExecStream) -> str:
     return output[:MOST_BYTES].decode("utf-8", "replace")
 
 
-def judge(said: str, limits: ContainerLimits) -> Iterator[Guarantee]:
+def judge(said: str, limits: ContainerLimits) -> Iterator[Finding]:
     """Compare what a probe printed with what a sandbox needs. Pure.
 
     Args:
@@ -99,21 +99,21 @@ def judge(said: str, limits: ContainerLimits) -> Iterator[Guarantee]:
     yield _limit("process limit", found.get("pids"), limits.pids, str(limits.pids))
 
 
-def _expect(name: str, value: str | None, wanted: str, meaning: str) -> Guarantee:
+def _expect(name: str, value: str | None, wanted: str, meaning: str) -> Finding:
     if value == wanted:
-        return Guarantee(name=name, mark=Mark.OK, text=meaning)
+        return Finding(name=name, mark=Mark.OK, text=meaning)
     if not value:
-        return Guarantee(name=name, mark=Mark.WARN, text="the kernel does not say (gVisor says less than Linux)")
+        return Finding(name=name, mark=Mark.WARN, text="the kernel does not say (gVisor says less than Linux)")
     text = (
         f"a container has {value[:80]!r} instead of {wanted!r}: this engine does not do what it is told, do not use it"
     )
-    return Guarantee(name=name, mark=Mark.MISSING, text=text)
+    return Finding(name=name, mark=Mark.MISSING, text=text)
 
 
-def _limit(name: str, value: str | None, wanted: int, meaning: str) -> Guarantee:
+def _limit(name: str, value: str | None, wanted: int, meaning: str) -> Finding:
     if value is None:
-        return Guarantee(name=name, mark=Mark.WARN, text="the kernel does not say (gVisor says less than Linux)")
+        return Finding(name=name, mark=Mark.WARN, text="the kernel does not say (gVisor says less than Linux)")
     if value.isdecimal() and len(value) <= 20 and int(value) <= wanted:
-        return Guarantee(name=name, mark=Mark.OK, text=meaning)
+        return Finding(name=name, mark=Mark.OK, text=meaning)
     text = f"a container has {value[:80]!r} instead of {wanted}: use an engine on cgroup v2 that limits it"
-    return Guarantee(name=name, mark=Mark.MISSING, text=text)
+    return Finding(name=name, mark=Mark.MISSING, text=text)

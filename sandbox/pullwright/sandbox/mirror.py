@@ -133,13 +133,14 @@ class GitMirror:
         """Let go of the checkpoints of a task."""
         await self._checkpoints.forget(base, task_id=task_id)
 
-    async def push(self, change: Change, credential: Credential | None) -> None:
+    async def push(self, change: Change, credential: Credential | None, *, replaces: str = "") -> None:
         """Push the branch to where the repository came from; see the port."""
         repository = change.repository
         path = await self._prepare(repository)
         ref = f"refs/heads/{checked_ref(change.branch)}"
-        # Nothing is expected under this name; a branch that holds this very commit counts as up to date before that.
-        options = ["--porcelain", "--no-follow-tags", "--no-recurse-submodules", f"--force-with-lease={ref}:"]
+        expected = replaces if full_sha(replaces) else ""
+        # Nothing else is replaced; a branch that holds this very commit counts as up to date before that.
+        options = ["--porcelain", "--no-follow-tags", "--no-recurse-submodules", f"--force-with-lease={ref}:{expected}"]
         await self._remote(
             ["push", *options, "--", repository.url, f"{change.head_sha}:{ref}"], repository, credential, git_dir=path
         )
@@ -247,8 +248,9 @@ class GitMirror:
 
     async def _commit_tree(self, base: Base, tree: str, meta: CommitMeta) -> str:
         name, email = one_line(meta.author_name) or "Pullwright", one_line(meta.author_email) or "pullwright@localhost"
+        date = (("DATE", f"{int(meta.at.timestamp())} +0000"),) if meta.at else ()
         people = {f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER") for what, value in
-                  (("NAME", name), ("EMAIL", email))}  # fmt: skip
+                  (("NAME", name), ("EMAIL", email), *date)}  # fmt: skip
         message = f"{one_line(meta.title)}\n\n{meta.body}".replace("\0", "").strip() + "\n"
         environment = git_environment(git_dir=base.mirror, more=people)
         arguments = ["commit-tree", tree, "-p", base.sha, "-F", "-"]

@@ -27,11 +27,12 @@ from pullwright.sandbox.mirror_place import full_sha
 
 REFS: Final = "refs/pullwright/checkpoints"
 
-_PEOPLE: Final = {
+_FIXED: Final = {
     f"GIT_{role}_{what}": value
     for role in ("AUTHOR", "COMMITTER")
-    for what, value in (("NAME", "Pullwright"), ("EMAIL", "pullwright@localhost"))
+    for what, value in (("NAME", "Pullwright"), ("EMAIL", "pullwright@localhost"), ("DATE", "1000000000 +0000"))
 }
+"""The same on every host and at any time, so that the same files are the same commit."""
 
 
 class MirrorCheckpoints:
@@ -48,8 +49,8 @@ class MirrorCheckpoints:
         async with file_lock(base.mirror / "pullwright-locks" / folder.name):
             tree = await self._tree(base, patch, folder, parent)
         message = f"checkpoint {number}\n".encode()
-        arguments = ["commit-tree", tree, "-p", parent.sha if parent else base.sha, "-F", "-"]
-        environment = git_environment(git_dir=base.mirror, more=_PEOPLE)
+        arguments = ["commit-tree", tree, "-p", base.sha, "-F", "-"]
+        environment = git_environment(git_dir=base.mirror, more=_FIXED)
         sha = (await self._git.done(arguments, environment, stdin=message)).text
         await self._git.done(["update-ref", f"{_refs(task_id)}/{number}", sha], environment)
         return Checkpoint(number=number, sha=sha, tree=tree)

@@ -29,10 +29,11 @@ async def prune(engine: DockerEngine, instance: str) -> int:
     return await _remove(engine, label, everything) + await _remove_images(engine, label)
 
 
-async def reap(engine: DockerEngine, instance: str, alive: Callable[[str], Awaitable[bool]]) -> int:
-    """Remove containers and volumes of tasks that are not ``alive`` (asked with the task's label) any more.
+async def reap(engine: DockerEngine, instance: str, alive: Callable[[str, str], Awaitable[bool]]) -> int:
+    """Remove containers and volumes of tasks that are not ``alive`` any more.
 
-    Clean bases and the containers that fill them belong to no task and stay.
+    ``alive`` is asked with the task's label and the owner's, for each container and volume. Clean bases and the
+    containers that fill them belong to no task and stay.
 
     Raises:
         SandboxUnavailable: No engine answers.
@@ -40,7 +41,7 @@ async def reap(engine: DockerEngine, instance: str, alive: Callable[[str], Await
 
     async def of_a_dead_task(labels: Mapping[str, str]) -> bool:
         task = labels.get(LABEL_TASK, "")
-        return bool(task) and not await alive(task)
+        return bool(task) and not await alive(task, labels.get(LABEL_OWNER, ""))
 
     return await _remove(engine, f"{LABEL_INSTANCE}={instance}", of_a_dead_task)
 

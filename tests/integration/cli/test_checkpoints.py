@@ -15,7 +15,7 @@ from pullwright.agents.change import RepositoryRef
 from pullwright.agents.clock import SystemClock
 from pullwright.agents.events import CheckpointMade, RunStarted
 from pullwright.agents.ports.mirror import Checkpoint
-from pullwright.agents.queue.store import SqlTaskStore
+from pullwright.agents.queue.open import open_store
 from pullwright.agents.task import Task, TaskSpec
 from pullwright.sandbox.mirror import GitMirror
 from tests.integration.sandbox.repositories import git, make_checkout
@@ -56,9 +56,9 @@ async def scene(tmp_path: Path) -> Scene:
     repository = RepositoryRef(url=str(checkout), name="checkout")
     mirror = GitMirror(scene.home / "mirrors")
     at = await mirror.sync(repository, "", None)
-    async with SqlTaskStore.open(scene.store(), SystemClock()) as store:
+    async with open_store(scene.store(), SystemClock()) as store:
         filed = await store.create(TaskSpec(instruction="x", repository=repository, checkout=str(checkout)))
-        scene.task = await store.claim(filed.id) or filed
+        scene.task = await store.claim("w", filed.id) or filed
         started = RunStarted(model="m", effort="high", base_ref="main", base_sha=base, system_prompt="", user_prompt="")
         await store.append(scene.task, [started])
         for number, content in ((1, b"2\n"), (2, b"3\n")):
@@ -67,6 +67,8 @@ async def scene(tmp_path: Path) -> Scene:
             one = await mirror.checkpoint(at, patch, task_id=filed.id, number=number, parent=None)
             event = CheckpointMade(step=number * 3, number=number, sha=one.sha, tree=one.tree)
             await store.append(scene.task, [event])
+            unchanged = CheckpointMade(step=number * 3 + 1, number=number, sha=one.sha, tree=one.tree)
+            await store.append(scene.task, [unchanged])
             scene.made.append(one)
     git(checkout, "reset", "-q", "--hard", base)
     return scene
@@ -116,7 +118,7 @@ async def test_a_fork_is_a_new_task_that_knows_where_it_starts(scene: Scene) -> 
     done = scene.agent("fork", scene.task.id, "--at", "1", "now in\nanother way", "--json")
     assert done.returncode == 0, done.stderr
     assert "agent worker --task" in done.stderr
-    async with SqlTaskStore.open(scene.store(), SystemClock()) as store:
+    async with open_store(scene.store(), SystemClock()) as store:
         made = await store.get(json.loads(done.stdout)["task"])
     assert made.spec == replace(
         scene.task.spec,
@@ -125,6 +127,25 @@ async def test_a_fork_is_a_new_task_that_knows_where_it_starts(scene: Scene) -> 
         base_ref=scene.base,
         start=scene.made[0].sha,
         start_base=scene.base,
+        parent_id=scene.task.id,
+    )
+
+
+@pytest.mark.parametrize(("step", "start"), [(2, ""), (3, "0"), (5, "0"), (99, "1")])
+async def test_a_retry_keeps_the_files_that_a_step_left(scene: Scene, step: int, start: str) -> None:
+    early = scene.agent("retry", scene.task.id, "--from", str(step))
+    assert early.returncode == 1
+    assert "only one that has ended" in early.stderr
+    async with open_store(scene.store(), SystemClock()) as store:
+        await store.release(scene.task, reason="")
+        await store.cancel(scene.task.id, reason="")
+    done = scene.agent("retry", scene.task.id, "--from", str(step), "--json")
+    assert done.returncode == 0, done.stderr
+    async with open_store(scene.store(), SystemClock()) as store:
+        made = await store.get(json.loads(done.stdout)["task"])
+    kept = scene.made[int(start)].sha if start else scene.base
+    assert made.spec == replace(
+        scene.task.spec, base_ref=scene.base, start=kept, start_base=scene.base, parent_id=scene.task.id
     )
 
 
@@ -134,7 +155,7 @@ async def test_what_is_not_there_is_named(scene: Scene, tmp_path: Path) -> None:
         assert (done.returncode, done.stdout) == (1, "")
         assert "no checkpoint 7; see `agent checkpoints" in done.stderr
     assert scene.agent("fork", scene.task.id, "--at", "1", " ").returncode == 2
-    async with SqlTaskStore.open(scene.store(), SystemClock()) as store:
+    async with open_store(scene.store(), SystemClock()) as store:
         queued = await store.create(scene.task.spec)
     assert "it is queued" in scene.agent("checkpoints", queued.id).stderr
 
@@ -143,9 +164,9 @@ async def test_files_are_brought_into_no_other_checkout(scene: Scene, tmp_path: 
     other = tmp_path / "other"
     make_checkout(other, {"x": b""})
     remote = RepositoryRef(url=scene.task.spec.repository.url, name="checkout", owner="acme")
-    async with SqlTaskStore.open(scene.store(), SystemClock()) as store:
+    async with open_store(scene.store(), SystemClock()) as store:
         filed = await store.create(TaskSpec(instruction="x", repository=remote))
-        task = await store.claim(filed.id)
+        task = await store.claim("w", filed.id)
         assert task is not None
         started = RunStarted(
             model="m", effort="high", base_ref="", base_sha=scene.base, system_prompt="", user_prompt=""

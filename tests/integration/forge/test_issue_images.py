@@ -1,18 +1,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from io import BytesIO
 
 import pytest
+from PIL import Image
 
+from pullwright.agents.llm.images import LONGEST_SIDE, image_size
 from pullwright.integrations.github import GitHubCodeHost
 from pullwright.integrations.testing.faults import Fault
 from pullwright.integrations.testing.forge import RehearsalForge
 
 pytestmark = pytest.mark.anyio
 MakeHost = Callable[..., GitHubCodeHost]
-PNG = b"\x89PNG\r\n\x1a\n" + b"p" * 100
-JPEG = b"\xff\xd8\xff\xe0" + b"j" * 100
 ASSETS = "/user-attachments/assets/"
+
+
+def picture(kind: str, size: tuple[int, int] = (3, 2)) -> bytes:
+    content = BytesIO()
+    Image.new("RGB", size, "red").save(content, kind)
+    return content.getvalue()
+
+
+PNG = picture("PNG")
+JPEG = picture("JPEG")
 
 
 @pytest.fixture(autouse=True)
@@ -28,10 +39,11 @@ def file(forge: RehearsalForge, body: str, *comments: str) -> int:
 
 
 async def test_pictures_of_issue_and_comments_come_along(forge: RehearsalForge, code_host: MakeHost) -> None:
-    first, second = forge.add_image(PNG), forge.add_image(JPEG)
+    first, second = forge.add_image(picture("PNG", (3000, 300))), forge.add_image(JPEG)
     number = file(forge, f"![a]({first})", f'<img width="10" alt="b" src="{second}" /> and again ![]({first})')
     issue = await code_host().get_issue(forge.ref("acme", "shop"), number)
-    assert [(image.media_type, image.content) for image in issue.images] == [("image/png", PNG), ("image/jpeg", JPEG)]
+    assert [image.media_type for image in issue.images] == ["image/png", "image/jpeg"]
+    assert [image_size(image.content) for image in issue.images] == [(LONGEST_SIDE, 154), (3, 2)]
     assert [image.name for image in issue.images] == [first.rpartition("/")[2], second.rpartition("/")[2]]
     assert issue.notes == ()
 
@@ -45,14 +57,15 @@ async def test_an_issue_without_pictures_asks_for_none(forge: RehearsalForge, co
 @pytest.mark.parametrize(
     ("content", "fault", "reason"),
     [
-        (b"<svg/>", None, "neither PNG nor JPEG"),
+        (b"<svg/>", None, "neither PNG, JPEG"),
+        (PNG[:-30], None, "it is broken"),
         (PNG * 1000, None, "more than 5000 bytes"),
         (PNG, {"status": 404}, "the answer was 404"),
         (PNG, {"status": 302, "headers": {"Location": "https://127.0.0.1:1/steal"}}, "another host"),
         (PNG, {"status": 302, "headers": {"Location": "/api/v3/user"}}, "another host"),
         (PNG, {"close": True}, "could not be fetched"),
     ],
-    ids=["svg", "large", "404", "elsewhere", "api", "close"],
+    ids=["svg", "cut", "large", "404", "elsewhere", "api", "close"],
 )
 async def test_a_picture_that_can_not_be_had_is_noted(
     forge: RehearsalForge, code_host: MakeHost, content: bytes, fault: dict[str, object] | None, reason: str
@@ -62,7 +75,7 @@ async def test_a_picture_that_can_not_be_had_is_noted(
         forge.add_fault(Fault(path=address.rpartition("/")[2], **fault))  # type: ignore[arg-type]
     number = file(forge, f"![]({address}) ![]({good})")
     issue = await code_host(image_bytes=5000).get_issue(forge.ref("acme", "shop"), number)
-    assert [image.content for image in issue.images] == [JPEG]
+    assert [image.media_type for image in issue.images] == ["image/jpeg"]
     assert len(issue.notes) == 1
     assert reason in issue.notes[0]
     assert address in issue.notes[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 
 import anyio
@@ -9,8 +10,14 @@ import pytest
 
 from pullwright.agents.change import RepositoryRef
 from pullwright.agents.errors import ChangeRefused
+from pullwright.agents.events import CheckpointMade
 from pullwright.agents.ports.mirror import Checkpoint
 from pullwright.agents.ports.sandbox import Base
+from pullwright.agents.queue.memory import MemoryStore
+from pullwright.agents.testing.contracts_store import a_spec
+from pullwright.agents.testing.fake_clock import FakeClock
+from pullwright.agents.worker.keeper import blob_name
+from pullwright.agents.worker.restore import Restorer
 from pullwright.integrations.testing.bare_repository import GITLINK, SYMLINK, BareRepository, TreeFile
 from pullwright.sandbox.mirror import GitMirror
 
@@ -47,7 +54,28 @@ async def scene(tmp_path: Path) -> Scene:
     return Scene(tmp_path, mirror, await mirror.sync(RepositoryRef(url=str(bare.path), name="origin"), "", None))
 
 
-async def test_a_chain_of_commits_with_the_trees_that_were_there(scene: Scene) -> None:
+async def test_another_host_makes_the_same_commits_again_from_the_patches(scene: Scene, tmp_path: Path) -> None:
+    store = MemoryStore(FakeClock())
+    await store.create(a_spec())
+    task = await store.claim("w")
+    assert task is not None
+    known: dict[int, CheckpointMade] = {}
+    parent, tree = None, scene.base.sha
+    for number in range(1, 4):
+        tree, patch = scene.patch(tree, TreeFile(b"a", b"%d\n" % number), TreeFile(b"n/%d" % number, bytes([number])))
+        await store.put(task, blob_name(number), zlib.compress(patch))
+        parent = await scene.keep(patch, number, parent, task.id)
+        known[number] = CheckpointMade(step=number, number=number, sha=parent.sha, tree=parent.tree, parent=number - 1)
+    assert parent is not None
+    other = GitMirror(tmp_path / "other")
+    base = await other.sync(RepositoryRef(url=str(scene.origin.path), name="origin"), scene.base.sha, None)
+    restorer = Restorer(mirror=other, blobs=store)
+    patch = await restorer.patch(base, known[3], known, task_id=task.id)
+    assert await other.checkpoints(base, task_id=task.id) == await scene.mirror.checkpoints(scene.base, task_id=task.id)
+    assert patch == await scene.mirror.difference(scene.base, scene.base.sha, parent.sha, limit=1 << 20)
+
+
+async def test_each_checkpoint_is_one_commit_on_the_base_with_the_tree_that_was_there(scene: Scene) -> None:
     parent, tree = None, scene.base.sha
     for number in range(1, 13):
         tree, patch = scene.patch(tree, TreeFile(b"a", b"%d\n" % number), TreeFile(b"n/%d" % number, bytes([number])))
@@ -55,7 +83,7 @@ async def test_a_chain_of_commits_with_the_trees_that_were_there(scene: Scene) -
         assert parent.tree == tree
     made = await scene.mirror.checkpoints(scene.base, task_id="t")
     assert [checkpoint.number for checkpoint in made] == list(range(1, 13))
-    assert len(scene.kept.commits(scene.base.sha, made[-1].sha)) == 12
+    assert all(len(scene.kept.commits(scene.base.sha, one.sha)) == 1 for one in made)
     assert scene.kept.branches() == {}
     assert len([name for name in scene.files if name.startswith("pullwright-indexes/")]) == 1
 

@@ -8,9 +8,10 @@ from dataclasses import replace
 import pytest
 
 from pullwright.agents.errors import SandboxUnavailable
+from pullwright.agents.finding import Mark
 from pullwright.sandbox.container_spec import ROOT_CAPABILITIES, ContainerLimits
 from pullwright.sandbox.docker_engine import DockerEngine
-from pullwright.sandbox.engine_facts import Mark, gives
+from pullwright.sandbox.engine_facts import gives
 from pullwright.sandbox.engine_probe import judge, probe_container
 from tests.integration.sandbox.containers import plain_spec, running, said
 

@@ -12,9 +12,10 @@ import anyio
 from pullwright.agents.budget import Budget
 from pullwright.agents.environment import PLAIN, Environment
 from pullwright.agents.events import RunEvent
-from pullwright.agents.ports.code_host import ChangeReport, CodeHost, CommitMessage
+from pullwright.agents.llm.prices import PriceList
+from pullwright.agents.ports.code_host import ChangeReport, CommitMessage
 from pullwright.agents.ports.sandbox import ExecResult
-from pullwright.agents.queue.memory import MemoryTaskStore
+from pullwright.agents.queue.memory import MemoryStore
 from pullwright.agents.task import Task
 from pullwright.agents.testing.contracts_store import a_spec
 from pullwright.agents.testing.fake_clock import FakeClock
@@ -23,8 +24,8 @@ from pullwright.agents.testing.fake_environments import FakeEnvironments
 from pullwright.agents.testing.fake_mirror import FakeMirror
 from pullwright.agents.testing.fake_sandbox import FakeProvider, FakeSandbox, output
 from pullwright.agents.testing.scripted_model import Reply, ScriptedModel, ScriptItem
-from pullwright.agents.worker.pipeline import Parts
-from pullwright.agents.worker.worker import Worker
+from pullwright.agents.worker.advance import Advancer
+from pullwright.agents.worker.parts import Parts
 from pullwright.sandbox.verifier import FreshVerifier
 
 WRITE = Reply(calls=[("write", {"path": "a", "content": "new\n"})])
@@ -49,7 +50,7 @@ class PlainWording:
         return CommitMessage(title=title, body=summary)
 
     def pull_request(self, report: ChangeReport) -> str:
-        return f"{report.summary} verified={report.evidence.verified}"
+        return f"{report.summary} verified={report.evidence.verified} cost={report.cost}"
 
 
 async def checks_pass_when_a_is_new(command: str, sandbox: FakeSandbox) -> ExecResult:
@@ -57,6 +58,19 @@ async def checks_pass_when_a_is_new(command: str, sandbox: FakeSandbox) -> ExecR
         await anyio.sleep_forever()
     new = sandbox.files.get("/workspace/a") == b"new\n"
     return output("fine\n") if new else output("a is old\n", exit_code=1)
+
+
+@dataclass(kw_only=True)
+class Turn:
+    """A segment as an engine would give it."""
+
+    task: Task
+    signals: bool = True
+    steps: int | None = None
+    """After how many steps the run is to yield; None for never."""
+
+    def must_yield(self, steps: int) -> bool:
+        return self.steps is not None and steps >= self.steps
 
 
 @dataclass(kw_only=True)
@@ -69,39 +83,44 @@ class Scene:
     mirror: FakeMirror = field(default_factory=lambda: FakeMirror({"AGENTS.md": b"Be brief.", "a": b"old\n"}))
     environment: Environment = PLAIN
     host: FakeCodeHost | None = None
+    prices: PriceList = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.store = MemoryTaskStore(self.clock)
+        self.store = MemoryStore(self.clock)
         self.provider = FakeProvider({"AGENTS.md": b"Be brief.", "a": b"old\n"}, checks_pass_when_a_is_new)
 
-    async def run(self, **spec: Any) -> Task:
+    async def file(self, **spec: Any) -> Task:
+        """File a task that starts from its base and publishes nothing, unless ``spec`` says otherwise."""
         values: dict[str, Any] = {**FRESH, "checks": (), "budget": Budget(), "images": (), "publish": False}
-        task = await self.store.create(a_spec(**{**values, **spec}))
-        done = await self.worker(self.host).run(task.id)
-        assert done is not None
+        return await self.store.create(a_spec(**{**values, **spec}))
+
+    async def run(self, **spec: Any) -> Task:
+        """File a task and give it one attempt."""
+        return await self.advance(await self.file(**spec))
+
+    async def advance(self, task: Task, **turn: Any) -> Task:
+        """Give a queued task one attempt."""
+        claimed = await self.store.claim("w", task.id)
+        assert claimed is not None
+        await Advancer(self.parts)(Turn(task=claimed, **turn))
         assert self.provider.open_now == 0, "a workspace was left behind"
-        return done
+        return await self.store.get(task.id)
 
-    def worker(self, host: CodeHost | None) -> Worker:
-        return Worker(
-            Parts(
-                store=self.store,
-                model=self.model,
-                sandboxes=self.provider,
-                verifier=FreshVerifier(self.provider),
-                environments=FakeEnvironments(self.environment),
-                mirror=self.mirror,
-                code_host=host,
-                wording=PlainWording(),
-                clock=self.clock,
-                patches=self.patches,
-                locks=self.patches.with_name("locks"),
-                ask=self.ask,
-            )
+    @property
+    def parts(self) -> Parts:
+        return Parts(
+            store=self.store,
+            model=self.model,
+            sandboxes=self.provider,
+            verifier=FreshVerifier(self.provider),
+            environments=FakeEnvironments(self.environment),
+            mirror=self.mirror,
+            code_host=lambda _: self.host,
+            wording=PlainWording(),
+            clock=self.clock,
+            patches=self.patches,
+            prices=self.prices,
         )
-
-    async def ask(self, question: str) -> str:
-        return "yes"
 
     async def events(self, task: Task) -> list[RunEvent]:
         return [entry.event for entry in await self.store.journal(task.id)]

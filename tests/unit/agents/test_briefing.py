@@ -29,6 +29,17 @@ def test_the_model_is_told_what_it_can_reach() -> None:
         assert told in brief(a_spec(), BASE, None, Environment(egress=policy))[1]
 
 
+def test_the_model_is_told_that_somebody_answers_and_approves_only_where_that_is_so() -> None:
+    for options, told in (
+        ({}, ()),
+        ({"may_ask": True}, ("`ask`",)),
+        ({"may_ask": True, "approve_plan": True}, ("`ask`", "approved")),
+    ):
+        user = brief(a_spec(**options), BASE, None)[1]
+        assert all(words in user for words in told)
+        assert ("approved" in user, "a person answers:" in user) == ("approved" in told, bool(told))
+
+
 def test_without_rules_checks_and_context_nothing_is_said_about_them() -> None:
     _, user = brief(a_spec(checks=()), BASE, None)
     assert "AGENTS.md" not in user

@@ -8,22 +8,35 @@ from itertools import pairwise
 import pytest
 
 from pullwright.agents.budget import Budget
+from pullwright.agents.calls import CallRunner, FinishRequest
 from pullwright.agents.compaction import LEAST_ROOM, STEPS_BETWEEN, Compactor, Window
 from pullwright.agents.conversation import fold
 from pullwright.agents.errors import ContextTooLong, MalformedReply, ModelUnavailable
-from pullwright.agents.events import ConversationCompacted, RunEvent, RunStarted, UserSaid, from_data, to_data
+from pullwright.agents.events import (
+    ConversationCompacted,
+    QuestionAsked,
+    RunEvent,
+    RunResumed,
+    RunStarted,
+    ToolFinished,
+    UserSaid,
+    from_data,
+    to_data,
+)
 from pullwright.agents.llm.counting import EndpointCounter
-from pullwright.agents.loop import AgentLoop, FinishRequest
-from pullwright.agents.message import AssistantMessage, SystemMessage, UserMessage
+from pullwright.agents.loop import AgentLoop
+from pullwright.agents.message import AssistantMessage, SystemMessage, ToolResult, UserMessage
 from pullwright.agents.ports.model import ModelRequest, ReasoningEffort
-from pullwright.agents.queue.memory import MemoryTaskStore
+from pullwright.agents.queue.memory import MemoryStore
 from pullwright.agents.recorder import RunRecorder
+from pullwright.agents.steering import Steering
 from pullwright.agents.testing.contracts_store import a_spec
 from pullwright.agents.testing.fake_clock import FakeClock
 from pullwright.agents.testing.fake_sandbox import FakeSandbox, no_commands
 from pullwright.agents.testing.scripted_model import Reply, ScriptedModel, ScriptItem
 from pullwright.agents.tools.registry import coding_tools
-from tests.unit.agents.pipeline_scene import finish
+from tests.unit.agents.journals import journal
+from tests.unit.agents.pipeline_scene import Turn, finish
 
 pytestmark = pytest.mark.anyio
 
@@ -56,11 +69,11 @@ class Stage:
 
     def __post_init__(self) -> None:
         self.model = ScriptedModel(self.script)
-        self.store = MemoryTaskStore(self.clock)
+        self.store = MemoryStore(self.clock)
 
     async def begin(self) -> RunRecorder:
         created = await self.store.create(a_spec(budget=Budget(), images=()))
-        task = await self.store.claim(created.id)
+        task = await self.store.claim("w", created.id)
         assert task is not None
         recorder = await RunRecorder.resume(self.store, task)
         await recorder.record(STARTED)
@@ -70,18 +83,22 @@ class Stage:
         compactor = Compactor(self.model, self.counter, window=lambda: self.window)
         loop = AgentLoop(
             model=self.model,
-            toolbox=coding_tools(),
+            runner=CallRunner(toolbox=coding_tools(), recorder=recorder, clock=self.clock),
             recorder=recorder,
-            clock=self.clock,
+            steering=Steering(
+                store=self.store,
+                segment=Turn(task=recorder.task),
+                recorder=recorder,
+                clock=self.clock,
+                price=lambda _: None,
+            ),
             effort=ReasoningEffort.HIGH,
-            ask=self.ask,
             compactor=compactor,
         )
         files = {"/workspace/a": LARGE}
-        return await loop.advance(FakeSandbox(dict(files), no_commands, files))
-
-    async def ask(self, question: str) -> str:
-        return "yes"
+        request = await loop.advance(FakeSandbox(dict(files), no_commands, files))
+        assert isinstance(request, FinishRequest)
+        return request
 
     async def events(self, recorder: RunRecorder) -> list[RunEvent]:
         return [entry.event for entry in await self.store.journal(recorder.task.id)]
@@ -172,7 +189,7 @@ async def test_a_resumed_run_has_the_same_messages_byte_for_byte() -> None:
     recorder = await stage.begin()
     await stage.advance(recorder)
     stored = [(event.type, json.loads(json.dumps(to_data(event)))) for event in await stage.events(recorder)]
-    resumed = fold(from_data(type_, data) for type_, data in stored)
+    resumed = fold(journal(from_data(type_, data) for type_, data in stored))
     assert resumed == recorder.state
     assert repr(resumed.messages).encode() == repr(recorder.state.messages).encode()
     assert (await RunRecorder.resume(stage.store, recorder.task)).state == recorder.state
@@ -278,6 +295,16 @@ def test_r6_the_room_for_a_reply_is_16k_for_high_and_4k_for_none() -> None:
 def test_what_is_said_while_the_notes_are_written_is_not_lost() -> None:
     late = UserSaid(step=1, content="Wait!")
     event = ConversationCompacted(step=1, covered=2, summary="s", content="c")
-    state = fold([STARTED, late, event])
+    state = fold(journal([STARTED, late, event]))
     assert state.messages[-1] == UserMessage(content="Wait!")
     assert state.said == ("Wait!",)
+
+
+def test_what_a_person_answered_outlives_a_compaction() -> None:
+    asked = QuestionAsked(step=1, question="red or blue?", wait="input_required", call_id="c")
+    answer = ToolFinished(step=1, result=ToolResult(call_id="c", name="ask", content="red"))
+    state = fold(journal([STARTED, asked, answer, RunResumed(step=1, cut=3, checkpoint=0)]))
+    (said,) = state.said
+    assert "red or blue?" in said
+    assert said.endswith("red")
+    assert state.question is None

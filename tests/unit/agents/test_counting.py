@@ -68,7 +68,7 @@ def test_a_longer_conversation_never_counts_less(history: list[Message], more: M
 def test_what_the_endpoint_reported_is_taken_as_it_is(history: list[Message], more: list[Message]) -> None:
     counter = EndpointCounter()
     counter.observe(request(*history), 1000)
-    assert counter.estimate(request(*history)) == Count(tokens=1000, anchored=True)
+    assert counter.estimate(request(*history)) == Count(tokens=1000, anchored=True, guessed=0)
     grown = counter.estimate(request(*history, *more))
     assert grown.tokens == 1000 + round(sum(map(message_units, more)) * counter._ratio.value)
 
@@ -130,7 +130,8 @@ def test_a_history_that_lost_messages_loses_what_was_reported_for_them() -> None
     history = [UserMessage(content="x" * 3000), UserMessage(content="y" * 3000)]
     counter.observe(request(*history), units(request(*history)))
     shorter = counter.estimate(request(history[0]))
-    assert shorter == Count(tokens=units(request(history[0])), anchored=False)
+    guessed = units(request(history[0]))
+    assert shorter == Count(tokens=guessed, anchored=False, guessed=guessed)
 
 
 def test_pictures_are_counted_by_their_size() -> None:
@@ -142,12 +143,13 @@ def test_pictures_are_counted_by_their_size() -> None:
 
 
 @pytest.mark.anyio
-async def test_the_exact_number_is_asked_for_only_near_the_limit() -> None:
+async def test_the_exact_number_is_asked_for_only_where_the_estimate_can_not_decide() -> None:
     asked = request(UserMessage(content="x" * 30_000))
     exact = Known(7_777)
     counter = EndpointCounter(exact)
     assert not (await counter.count(asked)).exact
     assert not (await counter.count(asked, limit=200_000)).exact
+    assert not (await counter.count(asked, limit=5_000)).exact, "too long in any case"
     assert exact.asked == 0
     assert await counter.count(asked, limit=11_000) == Count(tokens=7_777, exact=True)
     assert counter.estimate(asked) == Count(tokens=7_777, anchored=True), "what was asked for is learned"
@@ -157,7 +159,23 @@ async def test_the_exact_number_is_asked_for_only_near_the_limit() -> None:
 async def test_an_exact_counter_without_a_number_leaves_the_estimate() -> None:
     asked = request(UserMessage(content="x" * 30_000))
     counter = EndpointCounter(Known(None))
-    assert await counter.count(asked, limit=10) == Count(tokens=units(asked))
+    guess = await counter.count(asked, limit=10_000)
+    assert guess == Count(tokens=units(asked), guessed=units(asked))
+
+
+@pytest.mark.anyio
+async def test_near_a_limit_the_tail_decides_whether_a_step_costs_a_count() -> None:
+    exact = Known(9_500)
+    counter = EndpointCounter(exact)
+    history: list[Message] = [UserMessage(content="x" * 30_000)]
+    counter.observe(request(*history), 9_000)
+    for number in range(5):  # a known prefix and a short tail: no request per step, however near the limit is
+        history.append(UserMessage(content=f"step {number}"))
+        assert not (await counter.count(request(*history), limit=10_000)).exact
+    assert exact.asked == 0
+    history.append(UserMessage(content="y" * 3_000))
+    assert (await counter.count(request(*history), limit=10_000)).exact
+    assert exact.asked == 1
 
 
 def test_r22_only_what_the_endpoint_itself_reported_is_known() -> None:

@@ -11,6 +11,7 @@ from pullwright.agents.conversation import fold
 from pullwright.agents.events import ModelReplied, RunEvent, RunStarted, ToolFinished, UserSaid, from_data, to_data
 from pullwright.agents.message import AssistantMessage, ToolCall, ToolResult
 from pullwright.agents.testing.contracts_store import every_event
+from tests.unit.agents.journals import journal
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 calls = st.builds(ToolCall, id=texts, name=texts, arguments=texts)
@@ -38,12 +39,12 @@ def test_every_event_survives_the_journal(event: RunEvent) -> None:
 @given(st.lists(events))
 def test_a_journal_read_back_gives_the_same_conversation(history: list[RunEvent]) -> None:
     revived = [from_data(event.type, json.loads(json.dumps(to_data(event)))) for event in history]
-    assert fold([start, *revived]) == fold([start, *history])
+    assert fold(journal([start, *revived])) == fold(journal([start, *history]))
 
 
 @given(st.lists(events), st.lists(events))
 def test_more_events_only_ever_extend_the_messages(first: list[RunEvent], more: list[RunEvent]) -> None:
-    before, after = fold([start, *first]), fold([start, *first, *more])
+    before, after = fold(journal([start, *first])), fold(journal([start, *first, *more]))
     assert after.messages[: len(before.messages)] == before.messages
 
 

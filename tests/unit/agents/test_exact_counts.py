@@ -22,7 +22,7 @@ Handler = Callable[[httpx2.Request], httpx2.Response]
 async def counter(profile: str, handler: Handler) -> AsyncIterator[ServerCounter]:
     settings = EndpointSettings(url="http://engine:8000/v1/", key="secret", profile=profile)
     async with httpx2.AsyncClient(transport=httpx2.MockTransport(handler)) as client:
-        yield ServerCounter(client, settings, model="medium")
+        yield ServerCounter(client, settings, model=lambda: "medium")
 
 
 @pytest.mark.parametrize(

@@ -14,20 +14,19 @@ from pullwright.agents.events import (
     ChangeVerified,
     CheckpointMade,
     ModelReplied,
+    TaskMoved,
     ToolFinished,
     UserSaid,
 )
-from pullwright.agents.file_lock import file_lock
 from pullwright.agents.message import AssistantMessage, ToolResult
 from pullwright.agents.ports.model import ModelReply, ModelRequest, ReplyClass
 from pullwright.agents.task import TaskStatus
-from pullwright.agents.testing.contracts_store import a_spec
 from pullwright.agents.testing.fake_code_host import FakeCodeHost
 from pullwright.agents.testing.fake_sandbox import FakeProvider
 from pullwright.agents.testing.scripted_model import Reply, ScriptedModel, ScriptItem
-from pullwright.agents.worker.life_line import end_dead, life_line
-from pullwright.agents.worker.pipeline import NOTHING_CHANGED, UNCHANGED
-from tests.unit.agents.pipeline_scene import FRESH, LOOK, WRITE, MakeScene, Scene, finish
+from pullwright.agents.worker.judging import NOTHING_CHANGED
+from pullwright.agents.worker.pipeline import UNCHANGED
+from tests.unit.agents.pipeline_scene import LOOK, WRITE, MakeScene, Scene, finish
 
 pytestmark = pytest.mark.anyio
 
@@ -47,12 +46,9 @@ async def test_a_change_is_checked_published_and_reported(scene: MakeScene) -> N
     stage.host = FakeCodeHost(token="t")
     repository = stage.host.add_repository("o/r")
     repository.branches.add("agent/x")
-    task = await stage.store.create(
-        a_spec(**FRESH, budget=Budget(), checks=("make",), repository=stage.host.ref("o/r"))
-    )
+    task = await stage.file(checks=("make",), repository=stage.host.ref("o/r"), publish=True)
     repository.branches.add(f"agent/{task.id}")
-    done = await stage.worker(stage.host).run(task.id)
-    assert done is not None
+    done = await stage.advance(task)
     assert (done.status, done.status_reason) == (TaskStatus.SUCCEEDED, "Change a")
     assert done.pull_request_url
     assert len(repository.pulls) == 1
@@ -89,8 +85,8 @@ async def test_a_step_is_durable_before_the_next_is_asked_for(scene: MakeScene) 
     seen: list[int] = []
 
     def count(request: ModelRequest) -> Reply:
-        events = [entry.event for entry in stage.store._journals[request.conversation_id]]
-        seen.append(len([event for event in events if not isinstance(event, CheckpointMade)]))
+        events = [entry.event for entry in stage.store._records[request.conversation_id].journal]
+        seen.append(len([event for event in events if not isinstance(event, (CheckpointMade, TaskMoved))]))
         return WRITE if len(seen) < 3 else finish()
 
     stage = scene([count, count, count])
@@ -157,12 +153,16 @@ async def test_a_spent_budget_ends_the_run_and_keeps_the_work(scene: MakeScene, 
     assert Path(done.patch_path).is_file()
 
 
-async def test_time_is_a_budget_too(scene: MakeScene) -> None:
-    forever = Reply(calls=[("bash", {"command": "forever"})])
-    stage = scene([WRITE, forever])
-    done = await stage.run(budget=Budget(max_seconds=0.3))
+async def test_time_is_a_budget_too_and_is_looked_at_between_steps(scene: MakeScene) -> None:
+    def slow(request: ModelRequest) -> Reply:
+        stage.clock.advance(90)
+        return WRITE
+
+    stage = scene([slow, slow])
+    done = await stage.run(budget=Budget(max_seconds=60))
     assert done.status is TaskStatus.FAILED
     assert "--max-minutes" in done.status_reason
+    assert len(stage.model.requests) == 1
     assert Path(done.patch_path).is_file()
 
 
@@ -207,59 +207,35 @@ async def test_trouble_outside_fails_the_task_with_one_line(scene: MakeScene, wh
     assert bool(done.patch_path) == (where != "sync")
 
 
-async def test_a_broken_engine_or_endpoint_fails_the_task(scene: MakeScene) -> None:
+async def test_a_broken_engine_or_endpoint_is_waited_for(scene: MakeScene) -> None:
     stage = scene([ModelUnavailable("no answer; start it")])
-    assert (await stage.run()).status_reason == "no answer; start it"
+    done = await stage.run()
+    assert (done.status, done.status_reason) == (TaskStatus.SCHEDULED, "no answer; start it")
     stage.provider = FakeProvider(failure=SandboxUnavailable("no engine; start it"))
     assert (await stage.run()).status_reason == "no engine; start it"
 
 
 async def test_cancel_from_elsewhere_ends_the_run_and_keeps_the_work(scene: MakeScene) -> None:
     stage = scene([WRITE, Reply(calls=[("bash", {"command": "forever"})])])
-    task = await stage.store.create(a_spec(**FRESH, checks=(), publish=False, budget=Budget()))
+    task = await stage.file()
     with anyio.fail_after(10):
         async with anyio.create_task_group() as group:
-            group.start_soon(stage.worker(None).run, task.id)
+            group.start_soon(stage.advance, task)
             while not any(isinstance(event, ToolFinished) for event in await stage.events(task)):
                 await stage.store.wait(task.id, after=len(await stage.events(task)))
             await stage.store.cancel(task.id, reason="enough")
+            group.cancel_scope.cancel()
     done = await stage.store.get(task.id)
-    assert done.status is TaskStatus.CANCELED
+    assert (done.status, done.status_reason) == (TaskStatus.CANCELED, "enough")
     assert Path(done.patch_path).is_file()
     assert stage.provider.open_now == 0
 
 
-async def test_a_cancelled_caller_cancels_the_task_and_is_told_so(scene: MakeScene) -> None:
-    stage = scene([WRITE, Reply(calls=[("bash", {"command": "forever"})])])
-    task = await stage.store.create(a_spec(**FRESH, checks=(), publish=False, budget=Budget()))
+async def test_a_worker_that_stops_gives_the_run_back(scene: MakeScene) -> None:
+    stage = scene([WRITE, Reply(calls=[("bash", {"command": "forever"})]), finish()])
+    task = await stage.file()
     with anyio.move_on_after(0.3) as scope:
-        await stage.worker(None).run(task.id)
+        await stage.advance(task)
     assert scope.cancelled_caught
-    assert (await stage.store.get(task.id)).status is TaskStatus.CANCELED
-
-
-@pytest.mark.parametrize(
-    ("asked", "status"), [(False, TaskStatus.FAILED), (True, TaskStatus.CANCELED)], ids=["running", "canceling"]
-)
-async def test_a_task_whose_worker_died_is_ended_and_a_living_one_is_left_alone(
-    scene: MakeScene, tmp_path: Path, asked: bool, status: TaskStatus
-) -> None:
-    stage = scene([])
-    dead, alive = [await stage.store.create(a_spec()) for _ in range(2)]
-    for task in (dead, alive):
-        await stage.store.claim(task.id)
-        if asked:
-            await stage.store.cancel(task.id, reason="enough")
-    async with file_lock(life_line(tmp_path, alive.id)):
-        await end_dead(stage.store, tmp_path)
-    assert await stage.store.status(dead.id) is status
-    assert not (await stage.store.get(alive.id)).status.terminal
-
-
-async def test_a_bug_fails_the_task_and_not_the_worker(scene: MakeScene) -> None:
-    def bug(request: ModelRequest) -> Reply:
-        raise ZeroDivisionError
-
-    done = await scene([bug]).run()
-    assert done.status is TaskStatus.FAILED
-    assert "internal error" in done.status_reason
+    assert (await stage.store.get(task.id)).status is TaskStatus.QUEUED
+    assert (await stage.advance(task)).status is TaskStatus.SUCCEEDED

@@ -13,6 +13,7 @@ from pullwright.agents.message import ToolCall
 from pullwright.agents.ports.sandbox import Base, ExecResult, ServiceState
 from pullwright.agents.testing.fake_sandbox import FakeProvider, FakeSandbox, output
 from pullwright.agents.tools.base import ToolContext
+from pullwright.agents.tools.conduct import NOBODY_ANSWERS
 from pullwright.agents.tools.registry import coding_tools
 from pullwright.agents.tools.service import describe
 
@@ -26,10 +27,6 @@ def anyio_backend(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-async def nobody(question: str) -> str:
-    return f"nobody knows {question!r}"
-
-
 async def use(
     name: str, arguments: dict[str, Any], files: dict[str, bytes], **results: ExecResult
 ) -> tuple[str, FakeSandbox]:
@@ -41,7 +38,7 @@ async def use(
     box = coding_tools()
     tool, parsed = box.parse(ToolCall(id="x", name=name, arguments=json.dumps(arguments)))
     async with FakeProvider(files, shell).open(BASE, task_id="t") as workspace, workspace.open_sandbox() as sandbox:
-        outcome = await tool.run(parsed, ToolContext(sandbox=sandbox, step=1, ask=nobody))
+        outcome = await tool.run(parsed, ToolContext(sandbox=sandbox, step=1))
         assert isinstance(sandbox, FakeSandbox)
         return outcome.content, sandbox
 
@@ -122,7 +119,7 @@ async def use_service(calls: list[dict[str, Any]], **results: ExecResult) -> tup
         assert isinstance(sandbox, FakeSandbox)
         for arguments in calls:
             tool, parsed = box.parse(ToolCall(id="x", name="service", arguments=json.dumps(arguments)))
-            said.append((await tool.run(parsed, ToolContext(sandbox=sandbox, step=1, ask=nobody))).content)
+            said.append((await tool.run(parsed, ToolContext(sandbox=sandbox, step=1))).content)
         return said, sandbox
 
 
@@ -204,4 +201,4 @@ async def test_nothing_found_is_an_answer_and_a_bad_pattern_a_failure() -> None:
 
 
 async def test_ask_gives_the_answer_of_whoever_is_there() -> None:
-    assert (await use("ask", {"question": "why?"}, {}))[0] == "nobody knows 'why?'"
+    assert (await use("ask", {"question": "why?"}, {}))[0] == NOBODY_ANSWERS

@@ -30,6 +30,9 @@ class OneIssue:
     async def open_pull_request(self, change: Change, *, body: str) -> PullRequest:
         raise AssertionError("nothing is published here")
 
+    async def find_pull_request(self, repository: RepositoryRef, branch: str) -> PullRequest | None:
+        return None
+
     def credential(self) -> Credential | None:
         return Credential(token=self._token) if self._token else None
 

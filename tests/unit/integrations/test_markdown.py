@@ -122,14 +122,14 @@ def test_a_cut_closes_the_code_that_it_went_through() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "<!--" * 20_000,
-        "<!-- -" * 15_000,
-        "`" * 65_000,
-        " ".join("`" * n for n in range(1, 360)),
-        "` " * 32_000,
-        "```\n~~~\n" * 8_000,
-        "\\" * 65_000 + "`",
-        "\\`" * 32_000,
+        "<!--" * 5_000,
+        "<!-- -" * 4_000,
+        "`" * 16_000,
+        " ".join("`" * n for n in range(1, 180)),
+        "` " * 8_000,
+        "```\n~~~\n" * 2_000,
+        "\\" * 16_000 + "`",
+        "\\`" * 8_000,
     ],
     ids=lambda text: text[:8],
 )
@@ -137,7 +137,7 @@ def test_hostile_texts_take_no_time(text: str) -> None:
     start = time.process_time()
     segments(text)
     defuse(text)
-    assert time.process_time() - start < 2
+    assert time.process_time() - start < 0.5  # what grows with the square takes many seconds
 
 
 @given(MARKDOWN | PIECES)

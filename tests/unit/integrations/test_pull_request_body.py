@@ -46,6 +46,12 @@ def test_a_verified_change_shows_its_evidence() -> None:
     )
 
 
+def test_the_cost_is_told_where_it_is_known() -> None:
+    usage = replace(REPORT.usage, cached_tokens=11_000)
+    body = pull_request_body(replace(REPORT, usage=usage, cost="$0.02, 40 GPU-seconds"))
+    assert "12,345 tokens (12,000 (11,000 cached) in, 345 out), $0.02, 40 GPU-seconds. Please" in body
+
+
 def test_a_change_that_nobody_checked_says_so() -> None:
     body = pull_request_body(replace(REPORT, evidence=Evidence(chosen_by="agent")))
     assert "**Not verified:** no check was run" in body

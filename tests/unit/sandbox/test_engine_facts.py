@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from pullwright.agents.errors import SandboxUnavailable
-from pullwright.sandbox.engine_facts import Mark, gives, read_facts
+from pullwright.agents.finding import Mark
+from pullwright.sandbox.engine_facts import gives, read_facts
 
 DEBIAN: dict[str, Any] = {
     "ServerVersion": "20.10.24+dfsg1",

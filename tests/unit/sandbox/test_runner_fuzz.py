@@ -18,7 +18,7 @@ from pullwright.sandbox.runner_client import RunnerClient
 from tests.unit.sandbox.runner_peer import READY, Peer, connected, settle
 
 pytestmark = pytest.mark.anyio
-FUZZ = settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+FUZZ = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 PORT = 3128
 EXPECTED = (SandboxGone, ProtocolViolation, ServiceError, OSError)
 LIMIT = 5000

@@ -88,6 +88,10 @@ def test_only_what_is_added_counts() -> None:
 SECRETS = st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S"]), min_size=SHORTEST_SECRET, max_size=60)
 
 
+OUR_WORDS = "Finding(kind='a secret of this installation', line="
+"""What a finding says anyway; any part of it may happen to be the secret."""
+
+
 @given(SECRETS, st.binary(max_size=40), st.binary(max_size=40))
 def test_our_secrets_are_found_in_every_form_and_never_shown(secret: str, before: bytes, after: bytes) -> None:
     scanner = SecretScanner([secret])
@@ -95,7 +99,7 @@ def test_our_secrets_are_found_in_every_form_and_never_shown(secret: str, before
     for form in (raw, quote(secret, safe="").encode(), base64.b64encode(before + raw), base64.urlsafe_b64encode(raw)):
         found = find(before.replace(b"\r", b"\n") + b"\n" + form + b"\n" + after, scanner)
         assert found is not None
-        assert secret not in repr(found)
+        assert secret not in repr(found) or secret in OUR_WORDS
 
 
 @given(st.binary(max_size=200), st.binary(max_size=200))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pullwright.agents.llm.profile import Profile
 from pullwright.agents.llm.render import JsonObject, joined, joins, render_message, render_tools
 from pullwright.agents.llm.settings import EndpointSettings
-from pullwright.agents.message import Message, ToolSpec
+from pullwright.agents.message import Message, SystemMessage, ToolSpec
 from pullwright.agents.ports.model import ModelRequest, ReasoningEffort
 
 _SAMPLING = {ReasoningEffort.HIGH: (0.7, 0.95), ReasoningEffort.NONE: (0.2, 1.0)}
@@ -63,12 +63,20 @@ class BodyEncoder:
         self._tools: tuple[tuple[ToolSpec, ...], bytes] = ((), b"")
 
     def encode(self, request: ModelRequest, options: JsonObject) -> bytes:
-        """Return the JSON body."""
+        """Return the JSON body.
+
+        Raises:
+            ValueError: The conversation has not exactly one system message, first.
+        """
         parts = [_dump(options)[:-1]]
         if request.tools:
             parts += [b',"tools":', self._encoded_tools(request.tools)]
         parts += [b',"messages":[', b",".join(self._encoded_messages(request)), b"]}"]
         return b"".join(parts)
+
+    def release(self, conversation_id: str) -> None:
+        """Forget a conversation that does not go on."""
+        self._conversations.pop(conversation_id, None)
 
     def _encoded_tools(self, tools: tuple[ToolSpec, ...]) -> bytes:
         if self._tools[0] is not tools:
@@ -78,7 +86,10 @@ class BodyEncoder:
     def _encoded_messages(self, request: ModelRequest) -> list[bytes]:
         known = self._recall(request.conversation_id)
         self._forget(known, _common_length(known.messages, request.messages))
+        if not request.messages:
+            raise ValueError("a conversation without messages can not be sent")
         for message in request.messages[len(known.messages) :]:
+            _check_place(message, first=not known.messages)
             if known.messages and joins(known.messages[-1], message, self._profile):
                 known.pieces.pop()
             else:
@@ -104,6 +115,13 @@ class BodyEncoder:
         if len(self._conversations) > _KEPT_CONVERSATIONS:
             self._conversations.popitem(last=False)
         return known
+
+
+def _check_place(message: Message, *, first: bool) -> None:
+    """Hold to one system message, first: several templates refuse any other place, some a second one."""
+    if isinstance(message, SystemMessage) is not first:
+        found = "another message comes first" if first else "there is a second one"
+        raise ValueError(f"a conversation has exactly one system message, first; {found}")
 
 
 def _common_length(old: list[Message], new: tuple[Message, ...]) -> int:

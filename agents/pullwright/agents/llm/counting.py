@@ -2,7 +2,8 @@
 
 The estimate costs nothing that grows with the conversation: every message is measured once, and the prompt tokens
 that the endpoint reported for the last request are taken as they are, so that only what came after them is estimated.
-Near a limit the endpoint itself is asked, or the model's tokenizer, where there is one (``exact_counts``).
+Where the estimate can not tell on which side of a limit the request is, the endpoint itself is asked, or the model's
+tokenizer, where there is one (``exact_counts``).
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ BYTES_PER_TOKEN: Final = 3.0
 """What a new endpoint is assumed to need; code and English need less, so the first guess is rather too high."""
 MESSAGE_TOKENS: Final = 4
 """What a message or a call costs beside its text."""
-NEAR: Final = 0.85
-"""The share of a limit from which on an exact count is asked for."""
+DOUBT: Final = 0.25
+"""How far off the estimate of what no reply has measured yet may be, as a share of it."""
 
 _FORGET: Final = 0.8
 """How much of the earlier observations a new one leaves."""
@@ -50,6 +51,12 @@ class Count:
     exact: bool = False
     anchored: bool = False
     """The endpoint's own number for most of it, and an estimate of the rest."""
+    guessed: int = 0
+    """How many of the tokens are an estimate."""
+
+    def decides(self, limit: int) -> bool:
+        """Whether this is good enough to tell on which side of a limit the request is."""
+        return abs(self.tokens - limit) > self.guessed * DOUBT
 
 
 class ExactCounter(Protocol):
@@ -68,8 +75,8 @@ class PromptCounter(Protocol):
 
         Args:
             request: What would be sent.
-            limit: The number that the count will be compared with; near it the count is exact where that is offered.
-                0 for no limit.
+            limit: The number that the count will be compared with; where an estimate can not decide that, the count
+                is exact if that is offered. 0 for no limit.
         """
         ...
 
@@ -79,7 +86,7 @@ class PromptCounter(Protocol):
 
 
 class EndpointCounter:
-    """Implements ``PromptCounter`` by an estimate, and by ``exact`` near the limit."""
+    """Implements ``PromptCounter`` by an estimate, and by ``exact`` where that does not decide."""
 
     def __init__(self, exact: ExactCounter | None = None) -> None:
         self._exact = exact
@@ -89,7 +96,7 @@ class EndpointCounter:
 
     async def count(self, request: ModelRequest, *, limit: int = 0) -> Count:
         guess = self.estimate(request)
-        if self._exact is None or not limit or guess.tokens < limit * NEAR:
+        if self._exact is None or not limit or guess.decides(limit):
             return guess
         tokens = await self._exact.count(request)
         if tokens is None:
@@ -100,8 +107,8 @@ class EndpointCounter:
     def estimate(self, request: ModelRequest) -> Count:
         """Return what is known without asking anybody."""
         ledger, units = self._measure(request)
-        rest = max(0, units - ledger.anchor_units)
-        return Count(tokens=ledger.anchor_tokens + self._ratio.tokens(rest), anchored=ledger.anchor_messages > 0)
+        rest = self._ratio.tokens(max(0, units - ledger.anchor_units))
+        return Count(tokens=ledger.anchor_tokens + rest, anchored=ledger.anchor_messages > 0, guessed=rest)
 
     def known(self, request: ModelRequest) -> int:
         """Return the estimate where most of it is the endpoint's own number, else 0: a first guess proves nothing.

@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from ssl import PROTOCOL_TLS_CLIENT, SSLContext
+from types import MappingProxyType
 
 import httpx2
 
@@ -15,6 +16,17 @@ _SECONDS = 10.0
 """For one question; these paths cost a server nothing."""
 _LONGEST = 1_000_000
 """Bytes of an answer."""
+HEALTH: Mapping[str, str] = MappingProxyType(
+    {
+        "vllm": "/health",
+        "sglang": "/health",
+        "llamacpp": "/health",
+        "ollama": "/api/version",
+        "nim-vllm": "/v1/health/ready",
+        "nim-sglang": "/v1/health/ready",
+    }
+)
+"""Where each kind of server says that it is well."""
 _OWNERS = ("vllm", "sglang", "llamacpp")
 
 
@@ -61,10 +73,26 @@ class Facts:
             settings = _mapping(await self.ask("/props")).get("default_generation_settings")
             return _number(_mapping(settings).get("n_ctx"))
         if server == "ollama":
-            for entry in _entries(await self.ask("/api/ps"), "models"):
-                if str(entry.get("model", "")).removesuffix(":latest") == model.removesuffix(":latest"):
-                    return _number(entry.get("context_length"))
+            return _number((await self._loaded(model)).get("context_length"))
         return 0
+
+    async def is_loaded(self, server: str, model: str) -> bool:
+        """Whether the model is in memory already; only Ollama loads it with the first request."""
+        return server != "ollama" or bool(await self._loaded(model))
+
+    async def _loaded(self, model: str) -> Mapping[str, object]:
+        for entry in _entries(await self.ask("/api/ps"), "models"):
+            if str(entry.get("model", "")).removesuffix(":latest") == model.removesuffix(":latest"):
+                return entry
+        return {}
+
+    async def is_well(self, path: str) -> bool:
+        """Whether a GET is answered with 200, whatever it says."""
+        try:
+            async with self.client.stream("GET", self._root + path) as response:
+                return response.status_code == 200
+        except httpx2.HTTPError:
+            return False
 
     async def ask(self, path: str) -> object:
         """Return what a GET answers with 200, as JSON; None for anything else."""

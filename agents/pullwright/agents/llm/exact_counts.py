@@ -7,9 +7,11 @@ is none, and the caller's estimate stands.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
+from ssl import PROTOCOL_TLS_CLIENT, SSLContext, create_default_context
+from typing import Any, Final, Self
 
 import anyio
 import httpx2
@@ -41,7 +43,7 @@ _NUMBERS: Final = ("count", "input_tokens")
 class ServerCounter:
     """Implements ``ExactCounter`` by asking the server; gives up for good when the server does not know the path."""
 
-    def __init__(self, client: httpx2.AsyncClient, settings: EndpointSettings, *, model: str) -> None:
+    def __init__(self, client: httpx2.AsyncClient, settings: EndpointSettings, *, model: Callable[[], str]) -> None:
         self._client = client
         self._profile = profile(settings.profile)
         self._path = _PATHS.get(settings.profile, "")
@@ -49,15 +51,36 @@ class ServerCounter:
         self._headers = {"Authorization": f"Bearer {settings.key}"} if settings.key else {}
         self._model = model
 
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: EndpointSettings, *, model: Callable[[], str]) -> AsyncIterator[Self]:
+        """Make one, without asking anything yet, and close its connection at the end.
+
+        Args:
+            settings: The endpoint.
+            model: Tells the model's name as the endpoint knows it; empty while nobody knows, and then nothing is asked.
+        """
+        secure = settings.url.startswith("https:")
+        # Loading the trusted certificates takes 25 ms; a context without any trusts nobody.
+        trusted = await to_thread.run_sync(create_default_context) if secure else SSLContext(PROTOCOL_TLS_CLIENT)
+        async with httpx2.AsyncClient(verify=trusted, follow_redirects=False, timeout=None) as client:
+            yield cls(client, settings, model=model)
+
+    @staticmethod
+    def offered_by(profile: str) -> bool:
+        """Whether servers of a kind count."""
+        return profile in _PATHS
+
     @property
     def offered(self) -> bool:
         """Whether the server counts, as far as is known."""
         return bool(self._path)
 
     async def count(self, request: ModelRequest) -> int | None:
-        if not self._path:
+        model = self._model()
+        if not self._path or not model:
             return None
-        body = self._body(request)
+        body = self._body(request, model)
         with anyio.move_on_after(COUNT_SECONDS):
             try:
                 response = await self._client.post(self._url, json=body, headers=self._headers)
@@ -68,8 +91,8 @@ class ServerCounter:
             return _number(response)
         return None
 
-    def _body(self, request: ModelRequest) -> JsonObject:
-        body = {"model": self._model, **rendered(request, self._profile)}
+    def _body(self, request: ModelRequest, model: str) -> JsonObject:
+        body = {"model": model, **rendered(request, self._profile)}
         if self._profile.name in _TAKES_EFFORT:
             body["reasoning_effort"] = request.effort.value
         return body

@@ -44,6 +44,8 @@ class FailureKind(StrEnum):
     CANCELED = "canceled"
     CONTEXT_LOSS = "context_loss"
     """A reply to a prompt of which the server had silently dropped a part."""
+    OVERSIZED = "oversized"
+    """More than any reply that was asked for can hold."""
     REFUSED = "refused"
     """Another 4xx."""
     BROKEN = "broken"
@@ -340,6 +342,10 @@ _SENTENCES: Mapping[FailureKind, tuple[Callable[[str], ModelError], str]] = {
     FailureKind.CONTEXT_LOSS: (
         ContextTooLong,
         "the endpoint at {url!r} dropped a part of the conversation; serve {model!r} with a larger window",
+    ),
+    FailureKind.OVERSIZED: (
+        MalformedReply,
+        "the endpoint at {url!r} sent far more than it was asked for; check that it keeps to max_tokens",
     ),
     FailureKind.REFUSED: (
         EndpointMisconfigured,

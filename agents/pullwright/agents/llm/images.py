@@ -1,6 +1,7 @@
 """What the model can see of a picture, and what it costs.
 
-Sizes are read from the first bytes of the file. The engine scales a picture down to the longest side itself.
+Sizes are read from the first bytes of the file. Pictures are scaled to the longest side where they come in; the engine
+would do the same with one that was not.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Sequence
 from pullwright.agents.message import Image
 
 LONGEST_SIDE = 1540
-"""Pixels; a larger picture is scaled down by the engine."""
+"""Pixels; what a larger picture is scaled down to."""
 LARGEST_FILE = 10_000_000
 """Bytes; more than any screenshot needs, less than proxies refuse."""
 MOST_IMAGES = 8
@@ -29,6 +30,20 @@ def image_tokens(width: int, height: int) -> int:
     columns = math.ceil(max(1, round(width / scale)) / _CELL)
     rows = math.ceil(max(1, round(height / scale)) / _CELL)
     return columns * rows + rows
+
+
+def tokens_of(image: Image) -> int:
+    """Return the tokens of a picture; one whose size can not be told counts as the largest."""
+    return image_tokens(*(image_size(image.content) or (LONGEST_SIDE, LONGEST_SIDE)))
+
+
+def oldest_beyond(images: Sequence[Image], tokens: int) -> int:
+    """Return how many pictures, from the first, must go for the rest to cost at most ``tokens``."""
+    for dropped, image in reversed([*enumerate(images, start=1)]):
+        tokens -= tokens_of(image)
+        if tokens < 0:
+            return dropped
+    return 0
 
 
 def image_size(content: bytes) -> tuple[int, int] | None:

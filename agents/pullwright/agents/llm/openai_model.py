@@ -15,13 +15,13 @@ from pullwright.agents.clock import SystemClock
 from pullwright.agents.errors import EndpointMisconfigured
 from pullwright.agents.llm.adapt import Shape, adapt
 from pullwright.agents.llm.body import BodyEncoder, request_options, streams
-from pullwright.agents.llm.call_log import log_call
+from pullwright.agents.llm.call_log import CallLog
 from pullwright.agents.llm.connection import Connection, Receipt
 from pullwright.agents.llm.failure import AttemptFailed, Failure, FailureKind, Place, to_error
 from pullwright.agents.llm.profile import profile
-from pullwright.agents.llm.reply import IdFactory, Reading, ReadingContext, random_call_id, read_reply
+from pullwright.agents.llm.reply import IdFactory, Reading, ReadingContext, context_of, random_call_id, read_reply
 from pullwright.agents.llm.retry import Retries, RetryPolicy, WaitedTime
-from pullwright.agents.llm.served import EndpointReport, ServedModel, choose_model, probe_request, read_models
+from pullwright.agents.llm.served import ServedModel, choose_model, read_models
 from pullwright.agents.llm.settings import EndpointSettings
 from pullwright.agents.llm.wire import RawReply, ReplyCollector
 from pullwright.agents.ports.clock import Clock
@@ -105,6 +105,7 @@ class OpenAIModel:
     ) -> None:
         self._connection = connection
         self._settings = settings
+        self._log = CallLog(settings=settings)
         self._profile = profile(settings.profile)
         if settings.strict_tools is not None:
             self._profile = replace(self._profile, strict_tools=settings.strict_tools)
@@ -165,6 +166,10 @@ class OpenAIModel:
             self._note_leak()
         return reading.reply
 
+    def release(self, conversation_id: str) -> None:
+        self._bodies.release(conversation_id)
+        self._waited.pop(conversation_id, None)
+
     async def models(self) -> tuple[ServedModel, ...]:
         """Ask the endpoint what it serves; cheap.
 
@@ -177,23 +182,6 @@ class OpenAIModel:
                 return read_models(await self._connection.models())
             except AttemptFailed as failed:
                 await self._pause(failed, retries)
-
-    async def probe(self, effort: ReasoningEffort = ReasoningEffort.HIGH) -> EndpointReport:
-        """Find out what the endpoint serves, and whether a tool call comes back as one.
-
-        Raises:
-            ModelError: As ``complete``.
-        """
-        listed = await self.models()
-        reading = await self._read(probe_request(effort), None)
-        called = reading.reply.kind is ReplyClass.CALLS and not reading.leaked
-        return EndpointReport(
-            models=listed,
-            model=self._served,
-            calls_tools=called,
-            shows_reasoning=bool(reading.reply.message.reasoning),
-            remark="" if called else "start the server with its tool-call parser (vLLM: --tool-call-parser mistral)",
-        )
 
     async def _choose(self) -> None:
         try:
@@ -222,18 +210,18 @@ class OpenAIModel:
         for _ in range(1 + _RESAMPLES):
             answer = await self._answer(call)
             reading = read_reply(answer.raw, self._context(call, answer))
-            spent += replace(answer.raw.usage, model_seconds=answer.seconds)
-            log_call(self._place(), request, reading.reply, answer.request_id)
-            if reading.reply.kind is not ReplyClass.EMPTY:
+            reply = replace(
+                reading.reply,
+                usage=replace(answer.raw.usage, model_seconds=answer.seconds),
+                first_token_seconds=answer.first_token_seconds,
+                retries=call.retries.count,
+                request_id=answer.request_id,
+            )
+            spent += reply.usage
+            self._log.note(self.name, request, reply)
+            if reply.kind is not ReplyClass.EMPTY:
                 break
-        reply = replace(
-            reading.reply,
-            usage=spent,
-            first_token_seconds=answer.first_token_seconds,
-            retries=call.retries.count,
-            request_id=answer.request_id,
-        )
-        return replace(reading, reply=reply)
+        return replace(reading, reply=replace(reply, usage=spent))
 
     def _call(self, request: ModelRequest, on_delta: DeltaListener | None) -> _Call:
         counted = self._count(request)
@@ -265,15 +253,7 @@ class OpenAIModel:
     def _context(self, call: _Call, answer: _Answer) -> ReadingContext:
         limit = call.shape.max_tokens
         room = self.window - answer.raw.usage.prompt_tokens if self.window else limit
-        request = call.request
-        return ReadingContext(
-            tool_names=frozenset(tool.name for tool in request.tools),
-            messages=request.messages,
-            output_limit=min(limit, room),
-            reasoning_may_be_answer=self._profile.thinks_from_start and request.effort is ReasoningEffort.HIGH,
-            escaped_markers=self._profile.escapes_markers,
-            new_id=self._new_id,
-        )
+        return context_of(call.request, self._profile, output_limit=min(limit, room), new_id=self._new_id)
 
     async def _answer(self, call: _Call) -> _Answer:
         while True:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, TypeVar
@@ -11,6 +11,7 @@ from typing import Final, TypeVar
 from pullwright.agents.budget import Usage
 
 _MILLION: Final = 1_000_000
+_HOUR: Final = 3600
 _CENT: Final = Decimal("0.01")
 _SMALL: Final = Decimal("0.0001")
 
@@ -32,6 +33,7 @@ class Price:
 
 
 MEDIUM_3_5: Final = Price(
+    # The list price of Mistral's own API.
     # Its names: mistral-medium-3-5, mistral-medium-3.5, mistralai/Mistral-Medium-3.5-128B, mistral-medium-2604.
     pattern=r"mistral-medium-(3[.-]5|2604)(?!\d)",
     prompt=Decimal("1.50"),
@@ -41,15 +43,22 @@ MEDIUM_3_5: Final = Price(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prices:
-    """The prices of an installation; the first that fits counts."""
+    """What one endpoint costs."""
 
-    table: Sequence[Price] = (MEDIUM_3_5,)
+    table: Sequence[Price] = ()
+    """The first that fits the model's name counts."""
     gpus: int = 0
     """GPUs that serve one copy of the model; 0 where that is not known, or somebody else's matter."""
+    gpu_hour: Decimal | None = None
+    """Dollars per GPU-hour, which count where the model has no price of its own."""
 
     def price_of(self, model: str) -> Price | None:
         """Return the price of a model, None when it has none."""
         return next((price for price in self.table if price.fits(model)), None)
+
+
+PriceList = Mapping[str, Prices]
+"""The prices of each endpoint, by its name, which is empty for the only one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +66,7 @@ class Cost:
     """What tokens cost. Costs of the same run can be added."""
 
     dollars: Decimal | None = None
-    """At the table's price, whoever runs the model; None for a model without one."""
+    """None where nothing has a price."""
     gpu_seconds: float | None = None
     """Seconds of the model's time, times the GPUs that served it; other runs may have shared them."""
 
@@ -69,17 +78,26 @@ class Cost:
 
     def __str__(self) -> str:
         """Return the cost for people; empty when nothing is known."""
-        parts = [] if self.dollars is None else [f"${_rounded(self.dollars)} at API prices"]
+        parts = [] if self.dollars is None else [f"${_rounded(self.dollars)}"]
         if self.gpu_seconds is not None:
             parts.append(f"{self.gpu_seconds:.0f} GPU-seconds")
         return ", ".join(parts)
 
 
 def cost_of(usage: Usage, prices: Prices, *, model: str) -> Cost:
-    """Return what ``usage`` of ``model`` cost; a model without a price is no error."""
+    """Return what ``usage`` of ``model`` at one endpoint cost; a model without a price is no error."""
     price = prices.price_of(model)
     gpu_seconds = usage.model_seconds * prices.gpus if prices.gpus else None
-    return Cost(dollars=None if price is None else _dollars(usage, price), gpu_seconds=gpu_seconds)
+    dollars = None if price is None else _dollars(usage, price)
+    if dollars is None and gpu_seconds is not None and prices.gpu_hour is not None:
+        dollars = Decimal(gpu_seconds) * prices.gpu_hour / _HOUR
+    return Cost(dollars=dollars, gpu_seconds=gpu_seconds)
+
+
+def cost_of_run(spent: Mapping[str, Usage], prices: PriceList, *, model: str) -> Cost:
+    """Return what a run cost that spent so much at each endpoint; one that is not in the list costs nothing known."""
+    costs = (cost_of(usage, prices.get(endpoint, Prices()), model=model) for endpoint, usage in spent.items())
+    return sum(costs, Cost())
 
 
 def _dollars(usage: Usage, price: Price) -> Decimal:

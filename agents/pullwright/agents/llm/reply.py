@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 
 from pullwright.agents.llm.escape import unescape_arguments, unescape_markers
 from pullwright.agents.llm.leak import find_leaked_calls
+from pullwright.agents.llm.profile import Profile
 from pullwright.agents.llm.wire import RawCall, RawReply
 from pullwright.agents.message import AssistantMessage, Message, ToolCall
-from pullwright.agents.ports.model import ModelReply, ReplyClass
+from pullwright.agents.ports.model import ModelReply, ModelRequest, ReasoningEffort, ReplyClass
 
 IdFactory = Callable[[], str]
 
@@ -46,6 +47,20 @@ class ReadingContext:
     escaped_markers: bool = False
     """Whether the model saw control tokens with an escape, which is taken out of what it writes."""
     new_id: IdFactory = random_call_id
+
+
+def context_of(
+    request: ModelRequest, profile: Profile, *, output_limit: int, new_id: IdFactory = random_call_id
+) -> ReadingContext:
+    """Return what a request, rendered for a server, says about its reply."""
+    return ReadingContext(
+        tool_names=frozenset(tool.name for tool in request.tools),
+        messages=request.messages,
+        output_limit=output_limit,
+        reasoning_may_be_answer=profile.thinks_from_start and request.effort is ReasoningEffort.HIGH,
+        escaped_markers=profile.escapes_markers,
+        new_id=new_id,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

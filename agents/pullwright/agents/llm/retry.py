@@ -19,6 +19,7 @@ _ATTEMPTS: Mapping[FailureKind, int] = MappingProxyType(
         FailureKind.ENGINE_DEAD: 5,
         FailureKind.TIMED_OUT: 1,
         FailureKind.INTERRUPTED: 3,
+        FailureKind.OVERSIZED: 1,
         FailureKind.BROKEN: 2,
     }
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pullwright.agents.llm.settings import EndpointSettings
 from pullwright.agents.message import AssistantMessage, Image, Message, SystemMessage, ToolResult, ToolSpec, UserMessage
@@ -18,20 +18,6 @@ class ServedModel:
     name: str
     window: int = 0
     """Tokens of prompt and reply together; 0 where the server does not say."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EndpointReport:
-    """What a probe found."""
-
-    models: tuple[ServedModel, ...]
-    model: ServedModel
-    """The one that would be used."""
-    calls_tools: bool
-    """Whether a tool call came back in its own field, so that the server's parser works."""
-    shows_reasoning: bool
-    remark: str = ""
-    """What to do when a check failed."""
 
 
 def read_models(body: object) -> tuple[ServedModel, ...]:
@@ -108,6 +94,27 @@ def plain_request() -> ModelRequest:
         effort=ReasoningEffort.NONE,
         max_tokens=64,
     )
+
+
+BRACKETED = "[1, [2, 3]]"
+
+
+def bracket_request() -> ModelRequest:
+    """A question with a tool on offer, whose answer is text with brackets."""
+    return replace(
+        probe_request(ReasoningEffort.NONE),
+        conversation_id="probe-brackets",
+        messages=(
+            SystemMessage(content="You do what you are asked."),
+            UserMessage(content=f"Call no tool. Answer with exactly this text: {BRACKETED}"),
+        ),
+    )
+
+
+def two_voices_request() -> ModelRequest:
+    """Two messages of a person in a row, which the strictest chat templates refuse."""
+    request = plain_request()
+    return replace(request, messages=(*request.messages, UserMessage(content="Please.")))
 
 
 def results_for(message: AssistantMessage) -> tuple[Message, ...]:

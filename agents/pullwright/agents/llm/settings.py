@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+
+_HOST = re.compile(r"(?:[^:@\[\]]*|\[[0-9a-fA-F:.%]*\])(?::[0-9]*)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,9 +51,38 @@ class EndpointSettings:
     """Tokens; an endpoint that says it has less is refused."""
     timeouts: Timeouts = field(default_factory=Timeouts)
 
+    log_prompts: bool = False
+    """Log what is said too, both ways, without known secrets; else a call is one line of numbers."""
+
     @property
     def shown_url(self) -> str:
-        """The URL for messages and logs, without a user name and password in it."""
-        scheme, _, rest = self.url.partition("://")
-        host, slash, path = rest.partition("/")
-        return f"{scheme}://{host.rpartition('@')[2]}{slash}{path.partition('?')[0]}" if rest else self.url
+        """The URL for messages and logs, without a user name, a password and a query in it.
+
+        Where it is not clear what is what, the host is left out too.
+        """
+        scheme, separator, rest = _parts(self.url)
+        login, at, place = rest.rpartition("@")
+        place = re.split(r"[?#]", place, maxsplit=1)[0]
+        host, slash, path = place.partition("/")
+        if (at and re.search(r"[/?#]", login)) or not _HOST.fullmatch(host):
+            host, slash, path = "…", "", ""
+        return f"{scheme}{separator}{host}{slash}{path}"
+
+    def without_secrets(self, text: str) -> str:
+        """Return a text without the key, and without what the URL holds of passwords and queries."""
+        for secret in (self.key, *self._secrets_in_url()):
+            if secret:
+                text = text.replace(secret, "…")
+        return text
+
+    def _secrets_in_url(self) -> Iterator[str]:
+        login, _, place = _parts(self.url)[2].rpartition("@")
+        yield login
+        yield login.partition(":")[2]
+        yield place.partition("?")[2]
+
+
+def _parts(url: str) -> tuple[str, str, str]:
+    """Split off the scheme, where there is one."""
+    scheme, separator, rest = url.partition("://")
+    return (scheme, separator, rest) if separator else ("", "", url)

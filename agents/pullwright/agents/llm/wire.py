@@ -8,10 +8,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pullwright.agents.budget import Usage
+from pullwright.agents.llm.failure import AttemptFailed, Failure, FailureKind
 from pullwright.agents.ports.model import Delta
 
 JsonMapping = Mapping[str, Any]
 
+MOST_CHARACTERS = 4_000_000
+"""Of one reply: text, reasoning, arguments. A whole window of tokens is about 1,000,000."""
+_COST_OF_CALL = 1000
+"""Characters that a call counts for besides its own, so that their number has a limit too."""
 _MOST_TOKENS = 1_000_000_000
 """A count above is none."""
 
@@ -45,14 +50,19 @@ class ReplyCollector:
     def __init__(self) -> None:
         self._text: list[str] = []
         self._reasoning: list[str] = []
-        self._calls = _CallAssembler()
+        self._room = _Room()
+        self._calls = _CallAssembler(self._room)
         self._finish_reason = ""
         self._usage = Usage()
         self.started = False
         """Whether any output of the model has arrived."""
 
     def add(self, chunk: object) -> Delta | None:
-        """Take one chunk; return what it adds for a person to see."""
+        """Take one chunk; return what it adds for a person to see.
+
+        Raises:
+            AttemptFailed: The reply is longer than any that was asked for; the server does not keep to ``max_tokens``.
+        """
         if not isinstance(chunk, Mapping):
             return None
         if isinstance(chunk.get("usage"), Mapping):
@@ -74,6 +84,7 @@ class ReplyCollector:
             self._calls.add(calls)
         if not (text or reasoning):
             return None
+        self._room.take(len(text) + len(reasoning))
         self.started = True
         self._text.append(text)
         self._reasoning.append(reasoning)
@@ -88,6 +99,19 @@ class ReplyCollector:
             finish_reason=self._finish_reason,
             usage=self._usage,
         )
+
+
+class _Room:
+    """What one reply may still add."""
+
+    def __init__(self) -> None:
+        self._left = MOST_CHARACTERS
+
+    def take(self, characters: int) -> None:
+        self._left -= characters
+        if self._left < 0:
+            detail = f"a reply of more than {MOST_CHARACTERS} characters"
+            raise AttemptFailed(Failure(kind=FailureKind.OVERSIZED, detail=detail))
 
 
 def read_content(content: object) -> tuple[str, str]:
@@ -143,7 +167,8 @@ def read_usage(body: JsonMapping) -> Usage:
 class _CallAssembler:
     """Puts tool calls together from fragments; servers differ in what they repeat and what they leave out."""
 
-    def __init__(self) -> None:
+    def __init__(self, room: _Room) -> None:
+        self._room = room
         self._calls: list[RawCall] = []
         self._pieces: list[list[str]] = []
         self._position: dict[int, int] = {}
@@ -167,12 +192,16 @@ class _CallAssembler:
         call = self._calls[position]
         call.name = call.name or name
         call.server_id = call.server_id or server_id
-        self._pieces[position].append(_arguments_text(function.get("arguments")))
+        arguments = _arguments_text(function.get("arguments"))
+        self._room.take(len(arguments))
+        if arguments:
+            self._pieces[position].append(arguments)
 
     def _find(self, index: int | None, server_id: str, name: str) -> int:
         """Position of the call that a fragment belongs to; opens a new one where it belongs to none."""
         position = self._last(name) if index is None else self._position.get(index)
         if position is None or self._is_another(position, server_id, name):
+            self._room.take(_COST_OF_CALL + len(name) + len(server_id))
             position = len(self._calls)
             self._calls.append(RawCall())
             self._pieces.append([])

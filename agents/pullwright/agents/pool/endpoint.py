@@ -26,7 +26,7 @@ class Endpoint:
     def __post_init__(self) -> None:
         profile(self.profile)
         if not _is_url(self.url):
-            raise ConfigError(f"{self.url!r} is no URL of an endpoint; give {self.name!r} one like http(s)://…/v1")
+            raise ConfigError(f"endpoint {self.name!r} has no usable URL; give it one like http(s)://HOST:PORT/v1")
 
     @property
     def root(self) -> str:

@@ -12,6 +12,7 @@ from typing import Protocol, Self
 import httpx2
 from anyio import move_on_after, to_thread
 
+from pullwright.agents.llm.discovery import HEALTH
 from pullwright.agents.pool.endpoint import Endpoint
 from pullwright.agents.pool.load import Load
 from pullwright.agents.pool.metrics import read_metrics
@@ -35,9 +36,9 @@ class ProbePlan:
     """Ask for health while all is well, and not only to close a breaker."""
 
 
-_VLLM = ProbePlan(health="/health", metrics="/metrics")
+_VLLM = ProbePlan(health=HEALTH["vllm"], metrics="/metrics")
 _SGLANG = ProbePlan(
-    health="/health",
+    health=HEALTH["sglang"],
     metrics="/metrics",
     # Its health request generates a token, and waits in the queue for it.
     health_every=15.0,
@@ -48,9 +49,9 @@ PLANS: Mapping[str, ProbePlan] = MappingProxyType(
         "vllm": _VLLM,
         "sglang": _SGLANG,
         "llamacpp": _VLLM,
-        "ollama": ProbePlan(health="/api/version"),
-        "nim-vllm": replace(_VLLM, health="/v1/health/ready", metrics="/v1/metrics"),
-        "nim-sglang": replace(_SGLANG, health="/v1/health/ready", metrics="/v1/metrics"),
+        "ollama": ProbePlan(health=HEALTH["ollama"]),
+        "nim-vllm": replace(_VLLM, health=HEALTH["nim-vllm"], metrics="/v1/metrics"),
+        "nim-sglang": replace(_SGLANG, health=HEALTH["nim-sglang"], metrics="/v1/metrics"),
         # A hosted API has no health of its own; the list of models is the cheapest thing to ask for.
         "mistral": ProbePlan(health="/v1/models", health_every=15.0, health_limit=10.0, routine=False),
     }

@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 from anyio import create_task_group
@@ -118,8 +118,15 @@ class EndpointPool:
 
     @property
     def name(self) -> str:
-        """The model's name at the first replica; the others serve the same model, maybe under another name."""
-        return next(iter(self._members.values())).replica.model.name
+        """The model's name at the first replica that knows it; the others serve the same, maybe under another name."""
+        return next(filter(None, (member.replica.model.name for member in self._members.values())), "")
+
+    @property
+    def window(self) -> int:
+        """The smallest window of the replicas that may still be called: a conversation must fit wherever it moves."""
+        members = self._members.values()
+        usable = [member for member in members if not member.stopped] or members
+        return min((member.replica.model.window for member in usable if member.replica.model.window), default=0)
 
     def status(self) -> list[EndpointStatus]:
         """Return what is known of each endpoint, in the order they were given."""
@@ -138,6 +145,8 @@ class EndpointPool:
     def release(self, conversation_id: str) -> None:
         """Forget where a conversation lives: it ended, or was compacted."""
         self._placement.release(conversation_id)
+        for member in self._members.values():
+            member.replica.model.release(conversation_id)
 
     async def complete(self, request: ModelRequest, on_delta: DeltaListener | None = None) -> ModelReply:
         """Continue the conversation on its replica, or on another one when that fails.
@@ -168,7 +177,7 @@ class EndpointPool:
         finally:
             self._placement.call_ended(request.conversation_id, self._clock.monotonic(), tokens)
         member.breaker.call_succeeded()
-        return reply
+        return replace(reply, endpoint=member.name)
 
     async def _find(self, call: _Call) -> Member:
         """Return the replica for the next attempt; waits while none is usable or none has room."""

@@ -54,6 +54,8 @@ class ChangeReport:
     model: str = ""
     steps: int = 0
     usage: Usage = Usage()
+    cost: str = ""
+    """What that cost, for people; empty where nobody knows."""
     egress: tuple[EgressDecision, ...] = ()
     """What wanted to leave the sandboxes of the run."""
     notices: tuple[str, ...] = ()
@@ -109,6 +111,15 @@ class CodeHost(Protocol):
 
         Raises:
             RemoteRejected: The host refused it.
+            ConfigError: The repository is of another host.
+            NotFound, AuthFailed, RemoteUnavailable.
+        """
+        ...
+
+    async def find_pull_request(self, repository: RepositoryRef, branch: str) -> PullRequest | None:
+        """Return the pull request of a branch, whatever its state; an open one before others, else the newest.
+
+        Raises:
             ConfigError: The repository is of another host.
             NotFound, AuthFailed, RemoteUnavailable.
         """

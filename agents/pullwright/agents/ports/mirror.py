@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -27,6 +28,8 @@ class CommitMeta:
     body: str = ""
     author_name: str = "Pullwright"
     author_email: str = "pullwright@localhost"
+    at: datetime | None = None
+    """Its date; with one, the same base, files and words are the same commit whenever it is made. None for now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +90,7 @@ class Mirror(Protocol):
         """Keep the files that a patch makes of ``parent`` (or of the base) under a private ref of the task.
 
         No policy is asked: a checkpoint is never pushed. Done again with the same number, it replaces the former one.
+        Base, number and files decide about its ``sha``, on any host and whatever patches led to it.
 
         Raises:
             ChangeRefused: The patch does not apply.
@@ -110,8 +114,13 @@ class Mirror(Protocol):
         """Let go of the checkpoints of a task."""
         ...
 
-    async def push(self, change: Change, credential: Credential | None) -> None:
+    async def push(self, change: Change, credential: Credential | None, *, replaces: str = "") -> None:
         """Push the branch. A branch that already holds exactly this commit is a success.
+
+        Args:
+            change: What is pushed.
+            credential: Who pushes.
+            replaces: The commit that the branch holds until now; empty for a branch that is not there yet.
 
         Raises:
             AuthFailed: The host refused the credential.

@@ -71,6 +71,8 @@ class ModelReply:
     """Call id → the id that the server gave, for its logs; never sent anywhere."""
     request_id: str = ""
     """The server's or proxy's name for the request, where it gives one."""
+    endpoint: str = ""
+    """Which of several endpoints gave it; empty where there is only one."""
 
 
 TokenCounter = Callable[[ModelRequest], int]
@@ -86,6 +88,11 @@ class Model(Protocol):
         """The model's name as the endpoint knows it."""
         ...
 
+    @property
+    def window(self) -> int:
+        """Tokens of prompt and reply together that every call has room for; 0 where nobody knows. It may change."""
+        ...
+
     async def complete(self, request: ModelRequest, on_delta: DeltaListener | None = None) -> ModelReply:
         """Continue the conversation by one assistant message.
 
@@ -98,5 +105,12 @@ class Model(Protocol):
             ContextTooLong: The conversation does not fit, or the server dropped a part of it.
             EndpointMisconfigured: Wrong key, unknown model, missing tool-call parser.
             MalformedReply: No usable reply, even after asking again.
+        """
+        ...
+
+    def release(self, conversation_id: str) -> None:
+        """Forget what is kept for a conversation: its run ended, or it goes on compacted under another id.
+
+        It may be called for any id at any time; a conversation that is continued all the same is a new one.
         """
         ...

@@ -1,23 +1,48 @@
-"""The role of the durable store: tasks and their journals."""
+"""The role of the durable store: tasks, their journals, and what people tell a run while it goes on."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 from pullwright.agents.events import JournalEntry, RunEvent
 from pullwright.agents.task import Task, TaskSpec, TaskStatus
 
 
+class SignalKind(StrEnum):
+    """What a person tells a run."""
+
+    MESSAGE = "message"
+    """Words for the model at its next step."""
+    ANSWER = "answer"
+    """What a waiting task waits for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signal:
+    """Something a person told a run; it stays until the run has taken it into its journal."""
+
+    id: str
+    task_id: str
+    kind: SignalKind
+    text: str
+    author: str = ""
+    created_at: datetime
+
+
 class TaskStore(Protocol):
     """Tasks and journals that survive any crash.
 
     Every method is one transaction: when it returns, the effect is durable; when it raises or is cancelled before it
-    started, nothing has happened. A statement that has begun is finished even when the caller is cancelled.
+    started, nothing has happened. A statement that has begun is finished even when the caller is cancelled. A database
+    that does not answer for a while is waited for; ``StoreUnavailable`` comes only after that.
     """
 
     async def create(self, spec: TaskSpec) -> Task:
-        """File a task as ``queued``.
+        """File a task as ``queued``, or as ``scheduled`` when ``spec.not_before`` is still to come.
 
         Raises:
             DuplicateTask: A live task has the same work key.
@@ -44,15 +69,10 @@ class TaskStore(Protocol):
         """Return the newest tasks first, those with one of ``statuses`` only if that is given."""
         ...
 
-    async def claim(self, task_id: str | None = None) -> Task | None:
-        """Make a queued task (the given one, or the oldest) ``running`` with the next attempt number.
-
-        Returns None when there is none. Two callers never claim one task.
-        """
-        ...
-
-    async def append(self, task: Task, events: Sequence[RunEvent]) -> Sequence[JournalEntry]:
-        """Append events to the journal of a claimed task, all or none.
+    async def append(
+        self, task: Task, events: Sequence[RunEvent], *, consumed: Collection[str] = ()
+    ) -> Sequence[JournalEntry]:
+        """Append events to the journal of a claimed task and take the signals ``consumed`` away, all or none.
 
         Raises:
             LeaseLost: ``task.attempt`` is not the current attempt.
@@ -60,7 +80,7 @@ class TaskStore(Protocol):
         ...
 
     async def finish(self, task: Task, status: TaskStatus, event: RunEvent, *, reason: str = "") -> Task:
-        """End an attempt: change the status and append the event in one transaction.
+        """End an attempt and its task: change the status and append the event in one transaction.
 
         Branch, pull request and patch path of the task are taken from the journal's ``change.published`` and
         ``run.finished`` events.
@@ -72,7 +92,7 @@ class TaskStore(Protocol):
         ...
 
     async def cancel(self, task_id: str, *, reason: str) -> Task:
-        """Ask for an end: a queued task is ``canceled`` at once, a running one becomes ``canceling``.
+        """Ask for an end: a task that nobody works on is ``canceled`` at once, a running one becomes ``canceling``.
 
         Raises:
             TaskNotFound, IllegalTransition.
@@ -87,8 +107,28 @@ class TaskStore(Protocol):
         """
         ...
 
+    async def send(self, task_id: str, kind: SignalKind, text: str, *, author: str = "", key: str = "") -> Task:
+        """Tell a run something. An answer makes a waiting task ``queued`` in the same transaction.
+
+        Args:
+            task_id: Exactly the task's id.
+            kind: A message for the next step, or the answer that the task waits for.
+            text: The words.
+            author: Who says so, for the journal.
+            key: Names this signal for ever; a second one with the same key changes nothing. Empty for none.
+
+        Raises:
+            TaskNotFound: There is no such task.
+            IllegalTransition: The task is over, or does not wait for an answer.
+        """
+        ...
+
+    async def signals(self, task_id: str) -> Sequence[Signal]:
+        """Return what was told and not taken into the journal yet, oldest first."""
+        ...
+
     async def journal(self, task_id: str, *, after: int = 0) -> Sequence[JournalEntry]:
-        """Return the entries with a number greater than ``after``, in order."""
+        """Return the entries with a number greater than ``after``, in order and without gaps."""
         ...
 
     async def wait(self, task_id: str, *, after: int) -> None:

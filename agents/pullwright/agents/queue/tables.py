@@ -1,16 +1,32 @@
-"""The tables. Rows never leave this package: they are converted at its edge."""
+r"""The tables, for migrations and for people; the hot statements are plain SQL beside the methods that run them.
+
+Moments are seconds since 1970 UTC, a form that both engines compare and add. JSON is kept as ASCII text: PostgreSQL's
+``json`` would check it once more and its ``jsonb`` refuses ``\u0000``; ``data::json`` reads it by hand. Text that is
+compared has the collation ``C``, so that both engines sort as Python does and prefixes use the index.
+
+There are no foreign keys: whoever writes a row holds the lock of its task already, and nothing ever deletes a task.
+Indexes are partial, so that finished tasks cost the queue nothing. ``lease_until`` is in none, so that a heartbeat
+rewrites no index. Tenants and schedules have no table yet.
+"""
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, DateTime, Index, text
+from sqlalchemy import BigInteger, Double, Index, LargeBinary, Text, desc, text
+from sqlalchemy.dialects.postgresql import TEXT
 from sqlmodel import Field, SQLModel
 
-SCHEMA_VERSION = 1
+NAME: Any = Text().with_variant(TEXT(collation="C"), "postgresql")
+"""Text that is compared: ids, keys, statuses. (SQLModel's signature knows classes only, hence ``Any``.)"""
 
-TERMINAL = "('succeeded', 'failed', 'canceled', 'rejected')"
+LIVE_WORK = text("work_key <> '' AND status NOT IN ('succeeded', 'failed', 'canceled', 'rejected')")
+QUEUED = text("status = 'queued'")
+SCHEDULED = text("status = 'scheduled'")
+LEASED = text("status IN ('running', 'canceling')")
+READY = text("queued > 0 AND NOT paused")
+NOT_TAKEN = text("consumed_at = 0")
+KEYED = text("key <> ''")
 
 
 class TaskRow(SQLModel, table=True):
@@ -18,28 +34,35 @@ class TaskRow(SQLModel, table=True):
 
     __tablename__ = "task"
     __table_args__ = (
-        Index(
-            "task_live_work_key",
-            "work_key",
-            unique=True,
-            sqlite_where=text(f"work_key != '' AND status NOT IN {TERMINAL}"),
-            postgresql_where=text(f"work_key != '' AND status NOT IN {TERMINAL}"),
-        ),
-        Index("task_queued", "id", sqlite_where=text("status = 'queued'"), postgresql_where=text("status = 'queued'")),
+        Index("task_live_work_key", "work_key", unique=True, sqlite_where=LIVE_WORK, postgresql_where=LIVE_WORK),
+        Index("task_queued", "lane", desc("priority"), "id", sqlite_where=QUEUED, postgresql_where=QUEUED),
+        Index("task_scheduled", "run_at", sqlite_where=SCHEDULED, postgresql_where=SCHEDULED),
+        Index("task_leased", "worker_id", sqlite_where=LEASED, postgresql_where=LEASED),
+        Index("task_status", "status", "id"),
     )
 
-    id: str = Field(primary_key=True)
-    work_key: str = ""
-    status: str
-    status_reason: str = ""
-    attempt: int = 0
-    next_seq: int = 1
-    spec: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
-    branch: str = ""
-    pull_request_url: str = ""
-    patch_path: str = ""
-    created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
-    updated_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    id: str = Field(primary_key=True, sa_type=NAME)
+    lane: str = Field(sa_type=NAME)
+    work_key: str = Field(sa_type=NAME)
+    priority: int = Field(sa_type=BigInteger)
+    status: str = Field(sa_type=NAME)
+    status_reason: str = Field(sa_type=Text)
+    wait: str = Field(sa_type=Text)
+    run_at: float = Field(sa_type=Double)
+    attempt: int
+    worker_id: str = Field(sa_type=NAME)
+    lease_until: float = Field(sa_type=Double)
+    steps: int
+    steps_at_claim: int
+    losses: int
+    retries: int
+    next_seq: int
+    spec: str = Field(sa_type=Text)
+    branch: str = Field(sa_type=Text)
+    pull_request_url: str = Field(sa_type=Text)
+    patch_path: str = Field(sa_type=Text)
+    created_at: float = Field(sa_type=Double)
+    updated_at: float = Field(sa_type=Double)
 
 
 class EventRow(SQLModel, table=True):
@@ -47,9 +70,108 @@ class EventRow(SQLModel, table=True):
 
     __tablename__ = "event"
 
-    task_id: str = Field(primary_key=True)
+    task_id: str = Field(primary_key=True, sa_type=NAME)
     seq: int = Field(primary_key=True)
     attempt: int
-    at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
-    type: str
-    data: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    at: float = Field(sa_type=Double)
+    type: str = Field(sa_type=Text)
+    data: str = Field(sa_type=Text)
+
+
+class AttemptRow(SQLModel, table=True):
+    """One lease of a task; ``ended_at`` is 0 while it holds."""
+
+    __tablename__ = "attempt"
+
+    task_id: str = Field(primary_key=True, sa_type=NAME)
+    number: int = Field(primary_key=True)
+    worker_id: str = Field(sa_type=Text)
+    started_at: float = Field(sa_type=Double)
+    ended_at: float = Field(sa_type=Double)
+    outcome: str = Field(sa_type=Text)
+
+
+class LaneRow(SQLModel, table=True):
+    """The queue of one repository; its counters change in the transaction of every change of status."""
+
+    __tablename__ = "lane"
+    __table_args__ = (Index("lane_ready", "vtime", "key", sqlite_where=READY, postgresql_where=READY),)
+
+    key: str = Field(primary_key=True, sa_type=NAME)
+    weight: float = Field(sa_type=Double)
+    max_running: int
+    paused: bool
+    queued: int
+    running: int
+    vtime: float = Field(sa_type=Double)
+
+
+class SignalRow(SQLModel, table=True):
+    """What a person told a run; ``consumed_at`` is 0 until the run has taken it into its journal."""
+
+    __tablename__ = "signal"
+    __table_args__ = (
+        Index("signal_open", "task_id", "id", sqlite_where=NOT_TAKEN, postgresql_where=NOT_TAKEN),
+        Index("signal_key", "key", unique=True, sqlite_where=KEYED, postgresql_where=KEYED),
+    )
+
+    id: str = Field(primary_key=True, sa_type=NAME)
+    """The task's id and the signal's number in it, so that the order of ids is the order of arrival."""
+    task_id: str = Field(sa_type=NAME)
+    kind: str = Field(sa_type=Text)
+    text: str = Field(sa_type=Text)
+    author: str = Field(sa_type=Text)
+    key: str = Field(sa_type=NAME)
+    created_at: float = Field(sa_type=Double)
+    consumed_at: float = Field(sa_type=Double)
+
+
+class EffectRow(SQLModel, table=True):
+    """One change outside."""
+
+    __tablename__ = "effect"
+
+    task_id: str = Field(primary_key=True, sa_type=NAME)
+    key: str = Field(primary_key=True, sa_type=NAME)
+    number: int
+    """Counts from 1 within the task."""
+    kind: str = Field(sa_type=Text)
+    status: str = Field(sa_type=Text)
+    external_id: str = Field(sa_type=Text)
+    url: str = Field(sa_type=Text)
+    attempt: int
+    """The attempt that wrote the row last."""
+    updated_at: float = Field(sa_type=Double)
+
+
+class WorkerRow(SQLModel, table=True):
+    """A process that advances tasks."""
+
+    __tablename__ = "worker"
+
+    id: str = Field(primary_key=True, sa_type=NAME)
+    name: str = Field(sa_type=Text)
+    host: str = Field(sa_type=Text)
+    pid: int = Field(sa_type=BigInteger)
+    version: str = Field(sa_type=Text)
+    slots: int
+    draining: bool
+    lock_key: int = Field(sa_type=BigInteger)
+    """Of the advisory lock that its process holds; 0 where only its lease tells that it lives."""
+    database_start: float = Field(sa_type=Double)
+    """When the server was started that the lock was taken on; after another start the lock says nothing."""
+    started_at: float = Field(sa_type=Double)
+    seen_at: float = Field(sa_type=Double)
+
+
+class BlobRow(SQLModel, table=True):
+    """One piece of a blob; ``sha256`` and ``size`` (bytes) are those of the whole."""
+
+    __tablename__ = "blob"
+
+    task_id: str = Field(primary_key=True, sa_type=NAME)
+    name: str = Field(primary_key=True, sa_type=NAME)
+    part: int = Field(primary_key=True)
+    sha256: str = Field(sa_type=Text)
+    size: int = Field(sa_type=BigInteger)
+    content: bytes = Field(sa_type=LargeBinary)

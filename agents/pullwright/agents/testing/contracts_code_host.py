@@ -102,6 +102,17 @@ class CodeHostContract:
         second = await stage.host.open_pull_request(change, body=BODY)
         assert (second.number, second.state) == (first.number, "closed")
 
+    async def test_a_pull_request_is_found_by_its_branch_in_any_state(self, stage: CodeHostStage) -> None:
+        change = stage.push("agent/1-one")
+        assert await stage.host.find_pull_request(stage.repository, change.branch) is None
+        made = await stage.host.open_pull_request(change, body=BODY)
+        assert await stage.host.find_pull_request(stage.repository, change.branch) == made
+        stage.close_pull_request(made.number)
+        found = await stage.host.find_pull_request(stage.repository, change.branch)
+        assert found is not None
+        assert (found.number, found.state) == (made.number, "closed")
+        assert await stage.host.find_pull_request(stage.repository, "agent/1") is None
+
     async def test_two_branches_have_two_pull_requests(self, stage: CodeHostStage) -> None:
         one = await stage.host.open_pull_request(stage.push("agent/1-one"), body=BODY)
         other = await stage.host.open_pull_request(stage.push("agent/1-one-more"), body=BODY)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from pullwright.agents.change import RepositoryRef
-from pullwright.agents.errors import ChangeRefused, EmptyChange, NotFound, PatchTooLarge
+from pullwright.agents.errors import ChangeRefused, EmptyChange, NotFound, PatchTooLarge, PushRejected
 from pullwright.agents.ports.mirror import Checkpoint, CommitMeta, Mirror
 from pullwright.agents.ports.sandbox import Base
 
@@ -74,6 +75,29 @@ class MirrorContract:
         await scene.mirror.push(change, None)
         await scene.mirror.push(change, None)
 
+    async def test_the_same_work_at_the_same_moment_is_the_same_commit(self, scene: MirrorScene) -> None:
+        base = await scene.mirror.sync(scene.repository, "", None)
+        meta = replace(META, at=datetime(2026, 11, 1, 12, tzinfo=UTC))
+        first, second = [await scene.mirror.commit(scene.repository, base, scene.patch, meta) for _ in range(2)]
+        assert first == second
+
+    async def test_what_was_committed_can_be_committed_again_without_its_patch(self, scene: MirrorScene) -> None:
+        base = await scene.mirror.sync(scene.repository, "", None)
+        meta = replace(META, at=datetime(2026, 11, 1, 12, tzinfo=UTC))
+        change = await scene.mirror.commit(scene.repository, base, scene.patch, meta)
+        patch = await scene.mirror.difference(base, base.sha, change.head_sha, limit=LIMIT)
+        assert await scene.mirror.commit(scene.repository, base, patch, meta) == change
+
+    async def test_only_what_is_named_may_be_replaced_by_a_push(self, scene: MirrorScene) -> None:
+        base = await scene.mirror.sync(scene.repository, "", None)
+        first = await scene.mirror.commit(scene.repository, base, scene.patch, META)
+        await scene.mirror.push(first, None)
+        other = await scene.mirror.commit(scene.repository, base, scene.patch, replace(META, title="Another title"))
+        for wrong in ("", base.sha):
+            with pytest.raises(PushRejected):
+                await scene.mirror.push(other, None, replaces=wrong)
+        await scene.mirror.push(other, None, replaces=first.head_sha)
+
     async def test_a_change_can_be_delivered_to_a_checkout(self, scene: MirrorScene) -> None:
         base = await scene.mirror.sync(scene.repository, "", None)
         change = await scene.mirror.commit(scene.repository, base, scene.patch, META)
@@ -91,6 +115,12 @@ class MirrorContract:
             patch = await scene.mirror.difference(base, base.sha, made.sha, limit=LIMIT)
             again = await scene.mirror.checkpoint(base, patch, task_id="again", number=1, parent=None)
             assert again.tree == made.tree
+
+    async def test_the_same_files_under_the_same_number_are_the_same_commit(self, scene: MirrorScene) -> None:
+        base, _, second = await self.two(scene)
+        whole = await scene.mirror.difference(base, base.sha, second.sha, limit=LIMIT)
+        again = await scene.mirror.checkpoint(base, whole, task_id="elsewhere", number=2, parent=None)
+        assert again == second
 
     async def test_the_difference_leads_from_any_checkpoint_to_any_other(self, scene: MirrorScene) -> None:
         base, first, second = await self.two(scene)

@@ -118,3 +118,16 @@ class ModelContract:
         assert reply.usage.completion_tokens > 0
         assert reply.finish_reason == "stop"
         assert model.name
+
+    async def test_a_released_conversation_can_go_on(self, open_model: OpenModel) -> None:
+        async with open_model([Reply("One."), Reply("Two.")]) as model:
+            model.release("never seen")
+            first = await model.complete(request())
+            model.release("task-1")
+            model.release("task-1")
+            second = await model.complete(request(first.message, UserMessage(content="Go on.")))
+        assert second.message.content == "Two."
+
+    async def test_a_model_says_how_large_its_window_is_or_0(self, open_model: OpenModel) -> None:
+        async with open_model([]) as model:
+            assert model.window >= 0

@@ -1,7 +1,14 @@
-"""What every ``TaskStore`` must do. Subclass ``TaskStoreContract`` and give it a ``store`` and a ``clock`` fixture."""
+"""What every ``TaskStore`` must do.
+
+Subclass ``TaskStoreContract`` (and those of leases, lanes, outbox and blobs from the files
+beside this one) and give it three fixtures: ``store``, ``other`` (a second store on the same database, as another
+process has one) and ``clock``, a ``FakeClock`` that the time of the database follows.
+"""
 
 from __future__ import annotations
 
+from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 import anyio
@@ -13,6 +20,7 @@ from pullwright.agents.change import CheckResult, Evidence, FileStat, Repository
 from pullwright.agents.egress import EgressDecision
 from pullwright.agents.errors import DuplicateTask, IllegalTransition, LeaseLost, TaskNotFound
 from pullwright.agents.events import (
+    BudgetNoted,
     ChangeCommitted,
     ChangePublished,
     ChangeVerified,
@@ -21,15 +29,20 @@ from pullwright.agents.events import (
     EgressDecided,
     ModelReplied,
     PlanUpdated,
+    QuestionAsked,
     RunEvent,
     RunFinished,
+    RunResumed,
     RunStarted,
+    TaskMoved,
     ToolFinished,
     UserSaid,
 )
 from pullwright.agents.message import AssistantMessage, Image, ToolCall, ToolResult
-from pullwright.agents.ports.store import TaskStore
-from pullwright.agents.task import Task, TaskSpec, TaskStatus
+from pullwright.agents.ports.durable import DurableStore
+from pullwright.agents.ports.store import SignalKind
+from pullwright.agents.task import Task, TaskSpec, TaskStatus, WaitReason
+from pullwright.agents.testing.fake_clock import FakeClock
 
 REPOSITORY = RepositoryRef(url="https://example.test/o/r.git", host="example.test", owner="o", name="r")
 
@@ -88,7 +101,45 @@ def every_event() -> list[RunEvent]:
             branch="b", head_sha="c" * 40, title="t", summary="s", files=(FileStat(path="f", added=1, removed=None),)
         ),
         ChangeVerified(evidence=Evidence(chosen_by="owner", before=(check,), after=(check,))),
+        TaskMoved(old="running", new="scheduled", reason="é", worker_id="w"),
+        RunResumed(step=1, cut=2, checkpoint=1, reason="lost", usage=Usage(prompt_tokens=5)),
+        asked(),
+        BudgetNoted(step=1, limit="steps", spent=80, allowed=100.5, raised=True),
     ]
+
+
+def finished(status: str) -> RunFinished:
+    """Return a last event."""
+    return RunFinished(status=status, reason="", usage=Usage(), steps=0)
+
+
+def asked() -> QuestionAsked:
+    """Return the event of a question."""
+    return QuestionAsked(step=1, question="which?", wait=WaitReason.INPUT_REQUIRED.value)
+
+
+def a_reply(step: int) -> ModelReplied:
+    """Return one step of a run."""
+    return ModelReplied(step=step, message=AssistantMessage(content="on"), kind="calls", usage=Usage())
+
+
+async def a_running_task(store: DurableStore, worker_id: str = "w", **changes: Any) -> Task:
+    """Return a task that its attempt may write to."""
+    task = await store.claim(worker_id, (await store.create(a_spec(**changes))).id)
+    assert task is not None
+    return task
+
+
+async def a_waiting_task(store: DurableStore) -> Task:
+    """Return a task that waits for an answer."""
+    task = await a_running_task(store)
+    return await store.park(task, WaitReason.INPUT_REQUIRED, asked(), question="which?")
+
+
+async def moves(store: DurableStore, task: Task) -> list[tuple[str, str]]:
+    """Return the changes of status that a journal tells of."""
+    events = [entry.event for entry in await store.journal(task.id)]
+    return [(event.old, event.new) for event in events if isinstance(event, TaskMoved)]
 
 
 class TaskStoreContract:
@@ -96,138 +147,246 @@ class TaskStoreContract:
 
     pytestmark = pytest.mark.anyio
 
-    async def test_a_new_task_is_queued_and_comes_back_whole(self, store: TaskStore) -> None:
+    async def test_a_new_task_is_queued_and_comes_back_whole(self, store: DurableStore) -> None:
         spec = a_spec()
         task = await store.create(spec)
         assert task.status is TaskStatus.QUEUED
         assert (await store.get(task.id)) == task
-        assert (await store.get(task.id[:-1])).spec == spec
+        assert (await store.get(task.id[:-1].upper())).spec == spec
         assert await store.status(task.id) is TaskStatus.QUEUED
+        assert await moves(store, task) == [("", "queued")]
 
-    async def test_unknown_ids_are_named(self, store: TaskStore) -> None:
-        for wrong in ("nope", "", "%"):
+    async def test_unknown_ids_are_named(self, store: DurableStore) -> None:
+        task = await store.create(a_spec())
+        for wrong in ("nope", "", "%", "\x00", "\udc80", f"{task.id}0"):
             with pytest.raises(TaskNotFound, match="agent list"):
                 await store.get(wrong)
+        for ask in (store.status, store.signals, store.attempts):
+            with pytest.raises(TaskNotFound):
+                await ask(task.id[:-1])
 
-    async def test_a_work_key_belongs_to_one_live_task(self, store: TaskStore) -> None:
+    async def test_a_prefix_that_fits_several_is_refused(self, store: DurableStore) -> None:
+        first, _ = await store.create(a_spec()), await store.create(a_spec())
+        with pytest.raises(TaskNotFound, match="several"):
+            await store.get(first.id[:5])
+
+    async def test_a_work_key_belongs_to_one_live_task(self, store: DurableStore, other: DurableStore) -> None:
         task = await store.create(a_spec(work_key="issue:1"))
         with pytest.raises(DuplicateTask, match="issue:1"):
-            await store.create(a_spec(work_key="issue:1"))
+            await other.create(a_spec(work_key="issue:1"))
         await store.cancel(task.id, reason="no")
-        await store.create(a_spec(work_key="issue:1"))
+        await other.create(a_spec(work_key="issue:1"))
         await store.create(a_spec(work_key=""))
         await store.create(a_spec(work_key=""))
 
-    async def test_one_task_is_claimed_once(self, store: TaskStore) -> None:
-        await store.create(a_spec())
-        claimed: list[Task | None] = []
+    async def test_of_many_that_file_one_key_at_once_one_wins(self, store: DurableStore, other: DurableStore) -> None:
+        filed: list[Task] = []
 
-        async def claim() -> None:
-            claimed.append(await store.claim())
+        async def file(where: DurableStore) -> None:
+            with suppress(DuplicateTask):
+                filed.append(await where.create(a_spec(work_key="issue:1")))
 
         async with create_task_group() as group:
-            for _ in range(8):
-                group.start_soon(claim)
-        winners = [task for task in claimed if task is not None]
-        assert len(winners) == 1
-        assert (winners[0].status, winners[0].attempt) == (TaskStatus.RUNNING, 1)
+            for number in range(8):
+                group.start_soon(file, (store, other)[number % 2])
+        assert len(filed) == 1
+        assert len(await store.list()) == 1
 
-    async def test_a_named_task_is_claimed_and_no_other(self, store: TaskStore) -> None:
-        first, second = await store.create(a_spec()), await store.create(a_spec())
-        claimed = await store.claim(second.id)
-        assert claimed is not None
-        assert claimed.id == second.id
-        assert await store.claim(second.id) is None
-        assert await store.status(first.id) is TaskStatus.QUEUED
-
-    async def test_tasks_are_listed_newest_first_and_by_status(self, store: TaskStore) -> None:
-        running = await self.running(store)
+    async def test_tasks_are_listed_newest_first_and_by_status(self, store: DurableStore) -> None:
+        running = await a_running_task(store)
         queued = await store.create(a_spec())
-        assert {task.id for task in await store.list()} == {running.id, queued.id}
-        assert len(await store.list(limit=1)) == 1
+        assert [task.id for task in await store.list()] == [queued.id, running.id]
+        assert [task.id for task in await store.list(limit=1)] == [queued.id]
         assert [task.id for task in await store.list(statuses={TaskStatus.RUNNING})] == [running.id]
+        both = await store.list(statuses=[TaskStatus.RUNNING, TaskStatus.QUEUED, TaskStatus.FAILED])
+        assert [task.id for task in both] == [queued.id, running.id]
         assert await store.list(statuses=()) == []
 
-    async def test_events_come_back_in_order_and_equal(self, store: TaskStore) -> None:
-        task = await self.running(store)
+    async def test_events_come_back_in_order_and_equal(self, store: DurableStore, other: DurableStore) -> None:
+        task = await a_running_task(store)
         events = every_event()
-        await store.append(task, events[:3])
-        await store.append(task, events[3:])
-        journal = await store.journal(task.id)
-        assert [entry.event for entry in journal] == events
-        assert [entry.seq for entry in journal] == list(range(1, len(events) + 1))
-        assert [entry.seq for entry in await store.journal(task.id, after=4)] == list(range(5, len(events) + 1))
+        written = [*await store.append(task, events[:3]), *await store.append(task, events[3:])]
+        journal = await other.journal(task.id)
+        assert [entry.event for entry in journal[2:]] == events
+        assert journal[2:] == written
+        assert [entry.seq for entry in journal] == list(range(1, len(events) + 3))
+        assert [entry.seq for entry in await store.journal(task.id, after=4)] == list(range(5, len(events) + 3))
+        assert await store.append(task, []) == []
 
-    async def test_an_older_attempt_writes_nothing(self, store: TaskStore) -> None:
-        task = await self.running(store)
+    async def test_texts_that_databases_choke_on_come_back(self, store: DurableStore) -> None:
+        task = await a_running_task(store, instruction="a\x00b \udc80 \U0001f600", title="%(x)s :name $1 '")
+        said = UserSaid(step=1, content="\x00 \ud800 \\u0000 " + "x" * 3_000_000)
+        await store.append(task, [said])
+        assert (await store.get(task.id)).spec == task.spec
+        assert (await store.journal(task.id, after=2))[0].event == said
+        await store.park(task, WaitReason.INPUT_REQUIRED, asked(), question="which\x00 \udc80?")
+        assert (await store.get(task.id)).status_reason.startswith("which")
+
+    async def test_writers_at_once_leave_no_gap(self, store: DurableStore, other: DurableStore) -> None:
+        task = await a_running_task(store)
+
+        async def write(where: DurableStore) -> None:
+            for step in range(5):
+                await where.append(task, [UserSaid(step=step, content="x")] * 2)
+
+        async with create_task_group() as group:
+            for number in range(4):
+                group.start_soon(write, (store, other)[number % 2])
+        assert [entry.seq for entry in await store.journal(task.id)] == list(range(1, 43))
+
+    async def test_an_older_attempt_writes_nothing(self, store: DurableStore) -> None:
+        task = await a_running_task(store)
         await store.finish(task, TaskStatus.FAILED, finished("failed"), reason="no")
+        before = await store.journal(task.id)
         for write in (
             store.append(task, every_event()),
             store.finish(task, TaskStatus.SUCCEEDED, finished("succeeded")),
+            store.park(task, WaitReason.INPUT_REQUIRED, asked(), question="?"),
+            store.release(task, reason=""),
+            store.retry(task, reason=""),
+            store.confirm(task),
+            store.intend(task, "k", kind="push"),
+            store.settle(task, "k"),
+            store.put(task, "b", b""),
         ):
             with pytest.raises(LeaseLost):
                 await write
-        assert len(await store.journal(task.id)) == 1
+        assert await store.journal(task.id) == before
         assert await store.status(task.id) is TaskStatus.FAILED
 
-    async def test_a_finished_task_knows_where_its_change_went(self, store: TaskStore) -> None:
-        task = await self.running(store)
+    async def test_a_finished_task_knows_where_its_change_went(self, store: DurableStore) -> None:
+        task = await a_running_task(store)
         await store.append(task, [ChangePublished(branch="b", pull_request_url="https://x/1", patch_path="/p")])
         done = await store.finish(task, TaskStatus.SUCCEEDED, finished("succeeded"), reason="done")
         assert (done.status, done.status_reason) == (TaskStatus.SUCCEEDED, "done")
         assert (done.branch, done.pull_request_url, done.patch_path) == ("b", "https://x/1", "/p")
+        assert (done.worker_id, done.lease_until) == ("", None)
         assert await store.get(task.id) == done
 
-    async def test_cancel_asks_a_running_task_and_ends_a_queued_one(self, store: TaskStore) -> None:
+    async def test_cancel_asks_a_running_task_and_ends_any_other(self, store: DurableStore, clock: FakeClock) -> None:
         queued = await store.create(a_spec())
-        assert (await store.cancel(queued.id, reason="x")).status is TaskStatus.CANCELED
-        task = await self.running(store)
-        assert (await store.cancel(task.id, reason="x")).status is TaskStatus.CANCELING
+        scheduled = await store.create(a_spec(not_before=clock.now() + timedelta(days=9)))
+        waiting = await a_waiting_task(store)
+        for task in (queued, scheduled, waiting):
+            assert (await store.cancel(task.id, reason="x")).status is TaskStatus.CANCELED
+        task = await a_running_task(store)
+        canceling = await store.cancel(task.id, reason="x")
+        assert (canceling.status, canceling.status_reason) == (TaskStatus.CANCELING, "x")
         await store.append(task, every_event()[:1])
         assert (await store.finish(task, TaskStatus.CANCELED, finished("canceled"))).status is TaskStatus.CANCELED
         with pytest.raises(IllegalTransition):
             await store.cancel(task.id, reason="x")
+        assert await moves(store, task) == [("", "queued"), ("queued", "running"), ("running", "canceling")]
 
-    async def test_a_task_that_can_not_be_begun_is_rejected_with_the_reason(self, store: TaskStore) -> None:
+    async def test_a_task_that_can_not_be_begun_is_rejected_with_the_reason(self, store: DurableStore) -> None:
         task = await store.create(a_spec(work_key="issue:1"))
         rejected = await store.reject(task.id, reason="no endpoint")
         assert (rejected.status, rejected.status_reason) == (TaskStatus.REJECTED, "no endpoint")
-        assert await store.claim(task.id) is None
+        assert await store.claim("w", task.id) is None
         with pytest.raises(IllegalTransition):
             await store.reject(task.id, reason="again")
-        running = await self.running(store)
+        running = await a_running_task(store)
         with pytest.raises(IllegalTransition):
             await store.reject(running.id, reason="too late")
 
-    async def test_an_illegal_end_leaves_no_event(self, store: TaskStore) -> None:
-        task = await self.running(store)
+    async def test_an_illegal_end_leaves_no_event(self, store: DurableStore) -> None:
+        task = await a_running_task(store)
+        before = await store.journal(task.id)
         with pytest.raises(IllegalTransition):
             await store.finish(task, TaskStatus.RUNNING, finished("running"))
-        assert await store.journal(task.id) == []
+        assert await store.journal(task.id) == before
 
-    async def test_a_watcher_wakes_up(self, store: TaskStore) -> None:
-        task = await self.running(store)
-        seen: list[int] = []
-
-        async def watch() -> None:
-            while not seen:
-                await store.wait(task.id, after=0)
-                seen.extend(entry.seq for entry in await store.journal(task.id))
-
-        with anyio.fail_after(10):
+    async def test_a_watcher_wakes_up(self, store: DurableStore, other: DurableStore) -> None:
+        for writer in (store, other):
+            task = await a_running_task(store)
+            seen: list[int] = []
             async with create_task_group() as group:
-                group.start_soon(watch)
-                await store.append(task, every_event()[:1])
-        assert seen == [1]
+                group.start_soon(_watch, store, task, seen)
+                await writer.append(task, every_event()[:2])
+            assert seen == [3, 4]
 
-    async def running(self, store: TaskStore) -> Task:
-        """Return a task that this attempt may write to."""
-        created = await store.create(a_spec())
-        task = await store.claim(created.id)
-        assert task is not None
-        return task
+    async def test_what_is_there_already_is_not_waited_for(self, store: DurableStore) -> None:
+        task = await store.create(a_spec())
+        with anyio.fail_after(10):
+            for _ in range(100):
+                await store.wait(task.id, after=0)
+
+    async def test_a_call_that_is_cancelled_happens_whole_or_not(self, store: DurableStore) -> None:
+        task = await a_running_task(store)
+        for _ in range(20):
+            async with create_task_group() as group:
+                group.start_soon(store.append, task, [UserSaid(step=1, content="x")] * 3)
+                await anyio.lowlevel.checkpoint()
+                group.cancel_scope.cancel()
+        journal = await store.journal(task.id)
+        assert (len(journal) - 2) % 3 == 0
+        assert [entry.seq for entry in journal] == list(range(1, len(journal) + 1))
 
 
-def finished(status: str) -> RunFinished:
-    """Return a last event."""
-    return RunFinished(status=status, reason="", usage=Usage(), steps=0)
+class SignalContract:
+    """What people tell a run, as tests; a part of ``TaskStore``."""
+
+    pytestmark = pytest.mark.anyio
+
+    async def test_signals_stay_until_they_are_in_the_journal(self, store: DurableStore, other: DurableStore) -> None:
+        task = await a_running_task(store)
+        for number in range(12):
+            await other.send(task.id, SignalKind.MESSAGE, f"say {number}", author="ann")
+        told = await store.signals(task.id)
+        assert [(one.text, one.kind, one.author) for one in told[:2]] == [
+            ("say 0", SignalKind.MESSAGE, "ann"),
+            ("say 1", SignalKind.MESSAGE, "ann"),
+        ]
+        assert [one.text for one in told] == [f"say {number}" for number in range(12)]
+        assert (await store.beat("w"))[task.id].signals == 12
+        await store.append(task, [UserSaid(step=1, content="say")], consumed=[one.id for one in told[:11]])
+        assert await store.signals(task.id) == told[11:]
+        await store.append(task, [], consumed=[told[11].id, told[0].id, "unknown"])
+        assert await store.signals(task.id) == []
+
+    async def test_a_refused_append_takes_no_signal(self, store: DurableStore) -> None:
+        task = await a_running_task(store)
+        await store.send(task.id, SignalKind.MESSAGE, "x")
+        told = await store.signals(task.id)
+        await store.release(task, reason="")
+        with pytest.raises(LeaseLost):
+            await store.append(task, [], consumed=[told[0].id])
+        assert await store.signals(task.id) == told
+
+    async def test_a_key_is_told_once_for_ever(self, store: DurableStore, other: DurableStore) -> None:
+        task = await a_running_task(store)
+        await store.send(task.id, SignalKind.MESSAGE, "first", key="comment:1")
+        await other.send(task.id, SignalKind.MESSAGE, "again", key="comment:1")
+        told = await store.signals(task.id)
+        assert [one.text for one in told] == ["first"]
+        await store.append(task, [], consumed=[told[0].id])
+        await store.finish(task, TaskStatus.FAILED, finished("failed"))
+        assert (await store.send(task.id, SignalKind.MESSAGE, "again", key="comment:1")).status is TaskStatus.FAILED
+        assert await store.signals(task.id) == []
+
+    async def test_an_answer_queues_what_waits_for_it(self, store: DurableStore) -> None:
+        task = await a_waiting_task(store)
+        answered = await store.send(task.id, SignalKind.ANSWER, "the left one")
+        assert (answered.status, answered.wait) == (TaskStatus.QUEUED, None)
+        assert [one.text for one in await store.signals(task.id)] == ["the left one"]
+        again = await store.claim("w")
+        assert again is not None
+        assert (again.id, again.attempt) == (task.id, 2)
+
+    async def test_what_can_not_be_heard_is_refused(self, store: DurableStore) -> None:
+        task = await a_running_task(store)
+        with pytest.raises(IllegalTransition):
+            await store.send(task.id, SignalKind.ANSWER, "nobody asked")
+        await store.finish(task, TaskStatus.FAILED, finished("failed"))
+        with pytest.raises(IllegalTransition):
+            await store.send(task.id, SignalKind.MESSAGE, "too late")
+        with pytest.raises(TaskNotFound):
+            await store.send("nobody", SignalKind.MESSAGE, "hello")
+        assert await store.signals(task.id) == []
+
+
+async def _watch(store: DurableStore, task: Task, seen: list[int]) -> None:
+    with anyio.fail_after(20):
+        while not seen:
+            await store.wait(task.id, after=2)
+            seen.extend(entry.seq for entry in await store.journal(task.id, after=2))

@@ -26,7 +26,7 @@ class About:
     """Tokens that a request really has."""
     quirks: Set[Quirk]
 
-    def answer(self, path: str, *, loading: bool) -> tuple[int, object]:
+    def answer(self, path: str, *, loading: bool, loaded: bool = True) -> tuple[int, object]:
         """Status and body of a GET; 404 where this server has no such path."""
         if path == "/v1/models":
             return 200, {"object": "list", "data": [self._entry()]}
@@ -34,7 +34,7 @@ class About:
             return self._health(loading)
         if path.startswith("/v1/health/") or path == "/v1/metrics":
             return (200, {"message": "Service is ready."}) if Quirk.F23_NIM in self.quirks else _NOT_FOUND
-        return self._of_style().get(path, _NOT_FOUND)
+        return self._of_style(loaded=loaded).get(path, _NOT_FOUND)
 
     def count(self, path: str, tokens: int) -> tuple[int, object] | None:
         """Answer a POST that asks for the length of a prompt; None where this server does not count there."""
@@ -61,13 +61,14 @@ class About:
             return 503, {"error": {"code": 503, "message": "Loading model", "type": "unavailable_error"}}
         return 200, {"status": "ok"}
 
-    def _of_style(self) -> Mapping[str, tuple[int, object]]:
+    def _of_style(self, *, loaded: bool) -> Mapping[str, tuple[int, object]]:
         if self.style == "llamacpp":
             settings = {"n_ctx": self.slot}
             return {"/props": (200, {"default_generation_settings": settings, "total_slots": 1})}
         if self.style == "ollama":
-            loaded = {"name": self.model, "model": self.model, "context_length": self.slot}
-            return {"/api/version": (200, {"version": "0.20.0"}), "/api/ps": (200, {"models": [loaded]})}
+            model = {"name": self.model, "model": self.model, "context_length": self.slot}
+            listed = {"models": [model] if loaded else []}
+            return {"/api/version": (200, {"version": "0.20.0"}), "/api/ps": (200, listed)}
         return {}
 
 

@@ -31,7 +31,8 @@ def change_reply(reply: Reply, request: JsonMapping, quirks: Set[Quirk]) -> Repl
 def cut_last_call(reply: Reply, finish: str) -> Reply:
     """End the reply in the middle of its last call."""
     if not reply.calls:
-        return replace(reply, text=reply.text[: len(reply.text) // 2], finish_reason="length")
+        ended = "length" if finish == "tool_calls" else finish
+        return replace(reply, text=reply.text[: len(reply.text) // 2], finish_reason=ended)
     *calls, (name, arguments) = reply.calls
     text = arguments_text(arguments)
     return Reply(reply.text, reply.reasoning, (*calls, (name, text[: len(text) // 2])), finish)

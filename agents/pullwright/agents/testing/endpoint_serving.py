@@ -94,6 +94,7 @@ class Serving:
         self._faults = list(faults)
         self._strikes = Strikes(self.quirks, times)
         self._loading = times if Quirk.F18_LOADING in quirks else 0
+        self._loaded = Quirk.F22_SLOW_LOAD not in quirks
         self._seen_prompts: dict[str, str] = {}
         self._lock = threading.Lock()
 
@@ -116,12 +117,13 @@ class Serving:
         """Return the quirks of the next request for a reply."""
         with self._lock:
             self._loading = max(0, self._loading - 1)
+            self._loaded = True
             return self._strikes.next()
 
     def answer_about(self, path: str) -> tuple[int, object]:
         """Answer a GET."""
         self.asked.append(path)
-        return self._about.answer(path, loading=self._loading > 0)
+        return self._about.answer(path, loading=self._loading > 0, loaded=self._loaded)
 
     def answer_count(self, path: str, request: JsonMapping) -> tuple[int, object] | None:
         """Answer a POST that is not for a reply; None for what does not exist."""

@@ -66,9 +66,9 @@ class FakeCodeHost:
     async def open_pull_request(self, change: Change, *, body: str) -> PullRequest:
         """Add a draft pull request to ``pulls``, or return the one that the branch has."""
         repository = self._find(change.repository)
-        existing = [pull for pull in repository.pulls if pull.branch == change.branch]
-        if existing:
-            return max(existing, key=lambda pull: (pull.state == "open", pull.number))
+        existing = _of_branch(repository, change.branch)
+        if existing is not None:
+            return existing
         base = change.base_ref or repository.default_branch
         for branch in (change.branch, base):
             if branch not in repository.branches:
@@ -79,6 +79,10 @@ class FakeCodeHost:
         repository.pulls.append(pull)
         repository.bodies[number] = body
         return pull
+
+    async def find_pull_request(self, repository: RepositoryRef, branch: str) -> PullRequest | None:
+        """Return what ``pulls`` holds for a branch."""
+        return _of_branch(self._find(repository), branch)
 
     def close_pull_request(self, slug: str, number: int, *, state: str = "closed") -> None:
         """Give a pull request another state, as a person would."""
@@ -92,3 +96,8 @@ class FakeCodeHost:
         if found is None or repository.host != self.host:
             raise NotFound(f"there is no repository {repository.slug!r} at {self.host!r}; check its name")
         return found
+
+
+def _of_branch(repository: FakeRepository, branch: str) -> PullRequest | None:
+    ours = [pull for pull in repository.pulls if pull.branch == branch]
+    return max(ours, key=lambda pull: (pull.state == "open", pull.number), default=None)

@@ -9,7 +9,15 @@ from pathlib import Path
 from anyio.lowlevel import checkpoint
 
 from pullwright.agents.change import Change, FileStat, RepositoryRef
-from pullwright.agents.errors import ChangeError, ChangeRefused, EmptyChange, NotFound, PatchTooLarge, PullwrightError
+from pullwright.agents.errors import (
+    ChangeError,
+    ChangeRefused,
+    EmptyChange,
+    NotFound,
+    PatchTooLarge,
+    PullwrightError,
+    PushRejected,
+)
 from pullwright.agents.ports.mirror import Checkpoint, CommitMeta, Credential
 from pullwright.agents.ports.sandbox import Base
 from pullwright.agents.testing.fake_patch import FakePatch, back_from, digest_of, read_patch, text_of, then, write_patch
@@ -24,9 +32,17 @@ class FakeMirror:
     Args:
         files: What the base commit holds.
         default_branch: What an empty ref stands for.
+        remote: The commit that each branch has on the code host; the mirrors of several hosts may share it.
     """
 
-    def __init__(self, files: dict[str, bytes] | None = None, *, default_branch: str = "main") -> None:
+    def __init__(
+        self,
+        files: dict[str, bytes] | None = None,
+        *,
+        default_branch: str = "main",
+        remote: dict[str, str] | None = None,
+    ) -> None:
+        self.remote = {} if remote is None else remote
         self.files = dict(files or {})
         self.commits: list[CommitMeta] = []
         self.allowed: list[tuple[str, ...]] = []
@@ -67,11 +83,13 @@ class FakeMirror:
             raise EmptyChange(f"patch for {repository.slug!r} is empty: the agent changed nothing")
         self.commits.append(meta)
         self.allowed.append(allow_paths)
+        head = _sha(base.sha.encode() + patch + meta.title.encode())
+        self._patches[head] = read_patch(patch)
         return Change(
             repository=repository,
             base_ref=base.ref,
             base_sha=base.sha,
-            head_sha=_sha(base.sha.encode() + patch + meta.title.encode()),
+            head_sha=head,
             branch=meta.branch,
             title=meta.title,
             files=(FileStat(path="a", added=1, removed=0),),
@@ -88,7 +106,7 @@ class FakeMirror:
             if known is not None and digest_of(text_of(known)) != before:
                 raise ChangeRefused(f"patch does not apply on {base.sha[:12]!r}: {path!r} differs")
         tree = _sha(base.sha.encode() + write_patch(whole))
-        sha = _sha(f"{tree} {task_id} {number} {parent}".encode())
+        sha = _sha(f"{base.sha} {tree} {number}".encode())
         self._patches[sha] = whole
         made = Checkpoint(number=number, sha=sha, tree=tree)
         self.kept.setdefault(task_id, {})[number] = made
@@ -110,9 +128,13 @@ class FakeMirror:
         await self._begin("forget")
         self.kept.pop(task_id, None)
 
-    async def push(self, change: Change, credential: Credential | None) -> None:
+    async def push(self, change: Change, credential: Credential | None, *, replaces: str = "") -> None:
         await self._begin("push")
-        self.pushed.append((change, credential))
+        if self.remote.get(change.branch, replaces) not in (replaces, change.head_sha):
+            raise PushRejected(f"branch {change.branch!r} holds other commits; choose another name")
+        if self.remote.get(change.branch) != change.head_sha:
+            self.remote[change.branch] = change.head_sha
+            self.pushed.append((change, credential))
 
     async def deliver(self, change: Change, checkout: Path) -> None:
         await self._begin("deliver")

@@ -57,16 +57,27 @@ class ScriptedModel:
         *,
         name: str = "scripted",
         usage: Usage = Usage(prompt_tokens=100, completion_tokens=10),
+        window: int = 0,
     ) -> None:
         self._script = iter(script)
         self._name = name
         self._usage = usage
         self.requests: list[ModelRequest] = []
         """Every request, oldest first."""
+        self.released: list[str] = []
+        """Every conversation that was released, oldest first."""
+        self._window = window
 
     @property
     def name(self) -> str:
         return self._name
+
+    @property
+    def window(self) -> int:
+        return self._window
+
+    def release(self, conversation_id: str) -> None:
+        self.released.append(conversation_id)
 
     async def complete(self, request: ModelRequest, on_delta: DeltaListener | None = None) -> ModelReply:
         self.requests.append(request)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -20,9 +20,9 @@ class Effect(StrEnum):
     """What repeating a call would do; decides how a run that was cut in half goes on."""
 
     PURE = "pure"
-    """Changes nothing: run it again."""
+    """Changes no files: run it again."""
     IDEMPOTENT = "idempotent"
-    """Twice is the same as once: run it again."""
+    """Changes files, and twice is the same as once: run it again."""
     ONCE = "once"
     """May have happened or not: look, do not repeat."""
     EXTERNAL = "external"
@@ -41,8 +41,6 @@ class ToolContext:
 
     sandbox: Sandbox
     step: int
-    ask: Callable[[str], Awaitable[str]]
-    """Put a question to a person and wait for the answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +96,17 @@ class Toolbox:
         except ValidationError as exc:
             problems = "; ".join(_problem(error) for error in exc.errors(include_url=False))
             raise ToolRejected(f"the arguments of {call.name!r} do not fit: {problems}") from exc
+
+    def effect(self, call: ToolCall) -> Effect:
+        """Return what repeating a call would do; nothing is run for one that is rejected."""
+        try:
+            return self.parse(call)[0].effect
+        except ToolRejected:
+            return Effect.PURE
+
+    def changes_files(self, call: ToolCall) -> bool:
+        """Say whether a call changes files, or may."""
+        return self.effect(call) in (Effect.IDEMPOTENT, Effect.ONCE)
 
 
 def _problem(error: Any) -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
 from pydantic import Field
 
 from pullwright.agents.events import PlanUpdated
 from pullwright.agents.tools.base import Arguments, Effect, ToolContext, ToolOutcome
+
+NOBODY_ANSWERS: Final = (
+    "Nobody can answer now. Decide as the maintainer would, go on, and say in the summary what you decided and why."
+)
 
 
 class PlanItem(Arguments):
@@ -22,20 +26,24 @@ class PlanArguments(Arguments):
 
     items: tuple[PlanItem, ...] = Field(min_length=1, max_length=30, description="The whole plan, in order.")
 
+    @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """The plan as the journal has it."""
+        return tuple((item.text, item.state) for item in self.items)
+
 
 class Plan:
     """Show the plan to people; sent whole each time."""
 
     name: ClassVar[str] = "plan"
     description: ClassVar[str] = "Show your plan, and keep it up to date as you go. Send the whole plan each time."
-    effect: ClassVar[Effect] = Effect.IDEMPOTENT
+    effect: ClassVar[Effect] = Effect.PURE
     arguments: ClassVar[type[Arguments]] = PlanArguments
 
     async def run(self, arguments: PlanArguments, context: ToolContext) -> ToolOutcome:
-        items = tuple((item.text, item.state) for item in arguments.items)
         return ToolOutcome(
             content="The plan is shown. Now act on it with another tool.",
-            events=(PlanUpdated(step=context.step, items=items),),
+            events=(PlanUpdated(step=context.step, items=arguments.pairs),),
         )
 
 
@@ -46,17 +54,19 @@ class AskArguments(Arguments):
 
 
 class Ask:
-    """Put a question to the person who gave the task."""
+    """Put a question to the person who gave the task; where somebody answers, the loop takes it and the run waits."""
 
     name: ClassVar[str] = "ask"
     description: ClassVar[str] = (
-        "Ask the person who gave the task. Only when a wrong guess would waste the work; otherwise choose and say so."
+        "Ask the person who gave the task, alone in its turn. Only when a wrong guess would waste the work; otherwise "
+        "choose and say so."
     )
-    effect: ClassVar[Effect] = Effect.IDEMPOTENT
+    effect: ClassVar[Effect] = Effect.EXTERNAL
     arguments: ClassVar[type[Arguments]] = AskArguments
 
     async def run(self, arguments: AskArguments, context: ToolContext) -> ToolOutcome:
-        return ToolOutcome(content=await context.ask(arguments.question))
+        del arguments, context
+        return ToolOutcome(content=NOBODY_ANSWERS)
 
 
 class FinishArguments(Arguments):

@@ -36,6 +36,7 @@ def brief(spec: TaskSpec, base: Base, agents_file: bytes | None, environment: En
         *_agents_section(agents_file),
         *_checks_section(environment.checks or spec.checks),
         _egress_section(environment.egress),
+        *_people_section(spec),
     ]
     if spec.context:
         sections.append(spec.context)
@@ -62,6 +63,13 @@ def _agents_section(content: bytes | None) -> list[str]:
 def _egress_section(policy: EgressPolicy) -> str:
     text = _EGRESS[policy.mode].format(hosts=", ".join(policy.hosts) or "none")
     return f"What the sandbox can reach: {text}"
+
+
+def _people_section(spec: TaskSpec) -> list[str]:
+    if not spec.may_ask:
+        return []
+    approval = " Before you change anything, call `plan` alone and wait until it is approved." * spec.approve_plan
+    return [f"In this run a person answers: call `ask` alone in its turn, and the work waits for the answer.{approval}"]
 
 
 def _checks_section(checks: tuple[str, ...]) -> list[str]:

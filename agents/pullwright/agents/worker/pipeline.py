@@ -1,226 +1,171 @@
-"""Pipeline: one attempt at a task, from the base commit to the pull request. Reads like a table of contents."""
+"""Pipeline: one attempt at a task, from where the last one was to the pull request. Reads like a table of contents."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
-from pathlib import Path
+from contextlib import AsyncExitStack, suppress
 from typing import Final
 
 import anyio
-from anyio import move_on_after, to_thread
+from anyio import move_on_after
 
-from pullwright.agents.change import Change, CheckResult, Evidence
-from pullwright.agents.compaction import Compactor
-from pullwright.agents.environment import PLAIN
+from pullwright.agents.calls import CallRunner, FinishRequest, Pause
+from pullwright.agents.conversation import RunState
+from pullwright.agents.environment import PLAIN, Environment
 from pullwright.agents.errors import (
     ChangeRefused,
     EmptyChange,
+    LeaseLost,
+    ModelUnavailable,
     PullwrightError,
+    RemoteUnavailable,
     SandboxGone,
     SandboxUnavailable,
-    TimeLimit,
+    StoreUnavailable,
 )
-from pullwright.agents.events import ChangeCommitted, ChangePublished, ChangeVerified, EgressDecided, RunStarted
-from pullwright.agents.loop import AgentLoop, FinishRequest
-from pullwright.agents.ports.clock import Clock
-from pullwright.agents.ports.code_host import ChangeReport, CodeHost, Wording
-from pullwright.agents.ports.mirror import CommitMeta, Mirror
-from pullwright.agents.ports.model import DeltaListener, Model, ReasoningEffort
-from pullwright.agents.ports.sandbox import Base, EnvironmentSource, Sandbox, SandboxProvider, Verifier, Workspace
-from pullwright.agents.ports.store import TaskStore
+from pullwright.agents.events import ChangeCommitted, ChangePublished, ChangeVerified
+from pullwright.agents.loop import AgentLoop
+from pullwright.agents.ports.engine import Segment
+from pullwright.agents.ports.sandbox import Sandbox, Workspace
 from pullwright.agents.recorder import RunRecorder
-from pullwright.agents.task import Task, TaskStatus
+from pullwright.agents.steering import Steering
+from pullwright.agents.taking_up import TakingUp
+from pullwright.agents.task import TaskStatus
 from pullwright.agents.tools.registry import coding_tools
-from pullwright.agents.worker.briefing import AGENTS_BYTES, AGENTS_FILE, brief
+from pullwright.agents.worker.groundwork import GoingOn, Groundwork
+from pullwright.agents.worker.judging import HAND_INS, PATCH_BYTES, Judging, first_lines
 from pullwright.agents.worker.keeper import Keeper
-
-PATCH_BYTES: Final = 16 << 20
-"""Largest patch that is taken out of a workspace."""
-
-HAND_INS: Final = 3
-"""How often a run may hand in work before failing checks end it."""
+from pullwright.agents.worker.parts import Parts
+from pullwright.agents.worker.publishing import HandIn, Publishing
 
 SANDBOX_LOSSES: Final = 3
-"""How many sandboxes a run may lose before it fails."""
+"""How many sandboxes an attempt may lose before the run fails."""
 
 REOPEN_SECONDS: Final = (1.0, 2.0, 4.0, 8.0, 16.0)
 """How long is waited before each further try to open a sandbox after one was lost: an engine may be restarting."""
 
 GRACE_SECONDS: Final = 60.0
-"""How long a canceled or failed run may take to keep its work."""
+"""How long a run that ends early may take to keep its work."""
 
-_COMMIT: Final = re.compile(r"[0-9a-f]{7,64}")
+KEEP_SECONDS: Final = 10.0
+"""How long a run whose worker stops may take to keep the files of its last step."""
 
 UNCHANGED: Final = "nothing needed changing"
 
-NOTHING_CHANGED = (
-    "The files are the same as at the base: there is no change to hand in. If nothing needs changing, call finish "
-    "again and say why in the summary; otherwise make the change first."
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
-    """Everything a pipeline is made of; put together by the composition root."""
-
-    store: TaskStore
-    model: Model
-    sandboxes: SandboxProvider
-    verifier: Verifier
-    environments: EnvironmentSource
-    mirror: Mirror
-    code_host: CodeHost | None
-    wording: Wording
-    clock: Clock
-    patches: Path
-    """Folder for patch files."""
-    locks: Path
-    """Folder for the life lines of running tasks."""
-    ask: Callable[[str], Awaitable[str]]
-    effort: ReasoningEffort = ReasoningEffort.HIGH
-    on_delta: DeltaListener | None = None
-    compactor: Callable[[], Compactor] | None = None
-    """Makes what keeps a run's conversation within the model's window."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HandIn:
-    """Work that passed its checks."""
-
-    request: FinishRequest
-    change: Change
-    evidence: Evidence
+INFRASTRUCTURE: Final = (ModelUnavailable, SandboxUnavailable, RemoteUnavailable, StoreUnavailable)
+"""Trouble around a run that may be over later; whatever else goes wrong would go wrong again."""
 
 
 class Pipeline:
-    """Runs one claimed task. Make a new one for each."""
+    """Runs one attempt. Make a new one for each."""
 
-    def __init__(self, parts: Parts, recorder: RunRecorder) -> None:
+    def __init__(self, parts: Parts, recorder: RunRecorder, segment: Segment) -> None:
         self._parts = parts
         self._recorder = recorder
-        self._spec = recorder.task.spec
-        self._patch_path = ""
-        self._environment = PLAIN
-        self._notices: tuple[str, ...] = ()
         self._losses = 0
+        self._environment: Environment = PLAIN
+        self._judging: Judging | None = None
+        self._runner = CallRunner(toolbox=coding_tools(), recorder=recorder, clock=parts.clock)
+        self._steering = Steering(
+            store=parts.store, segment=segment, recorder=recorder, clock=parts.clock, price=self._dollars
+        )
 
-    async def run(self) -> Task:
-        """Take the task to its end and return it as it then stands.
-
-        Expected trouble ends in a failed task, not in an exception. On cancellation the task becomes ``canceled``, what
-        was done so far is kept as a patch, and the cancellation goes on.
-
-        Raises:
-            LeaseLost: Another attempt owns the task.
-        """
-        try:
-            reason = await self._within_time()
-        except anyio.get_cancelled_exc_class():
-            with move_on_after(GRACE_SECONDS, shield=True):
-                await self._finish(TaskStatus.CANCELED, "canceled")
-            raise
-        except PullwrightError as exc:
-            with move_on_after(GRACE_SECONDS, shield=True):
-                await self._finish(TaskStatus.FAILED, str(exc))
-            return self._recorder.task
-        return await self._finish(TaskStatus.SUCCEEDED, reason)
+    def _dollars(self, state: RunState) -> float | None:
+        dollars = self._parts.cost(state).dollars
+        return None if dollars is None else float(dollars)
 
     @property
-    def _checks(self) -> tuple[str, ...]:
-        """The commands that the owner chose, for this task or for the repository."""
-        return self._spec.checks or self._environment.checks
+    def patch_path(self) -> str:
+        """Where the work was saved as a patch; empty when it was not."""
+        return self._judging.patch_path if self._judging else ""
 
-    async def _finish(self, status: TaskStatus, reason: str) -> Task:
-        return await self._recorder.finish(status, reason, patch_path=self._patch_path)
+    async def run(self) -> str | Pause:
+        """Take the run as far as it goes: to its end (returns why it succeeded), or to a pause.
 
-    async def _within_time(self) -> str:
-        seconds = self._spec.budget.max_seconds
-        try:
-            with anyio.fail_after(seconds):
-                return await self._steps()
-        except TimeLimit:
-            raise
-        except TimeoutError as exc:
-            raise TimeLimit(f"the run took longer than {seconds / 60:g} minutes; raise it with --max-minutes") from exc
-
-    async def _steps(self) -> str:
-        base = await self._prepare()
-        task_id = self._recorder.task.id
-        async with self._parts.sandboxes.open(base, task_id=task_id, environment=self._environment) as workspace:
-            await self._start(base, workspace)
-            try:
-                hand_in = await self._work(workspace)
-            except BaseException:
-                await self._rescue(workspace)
-                raise
-        if hand_in is None:
-            return UNCHANGED
-        await self._publish(hand_in)
-        return hand_in.request.title
-
-    async def _prepare(self) -> Base:
-        host = self._parts.code_host
-        credential = host.credential() if host else None
-        base = await self._parts.mirror.sync(self._spec.repository, self._spec.base_ref, credential)
+        Raises:
+            PullwrightError: It can not go on. The work is saved as a patch, unless another attempt may go on.
+        """
+        finished = self._published()
+        if finished is not None:
+            return finished
+        groundwork = Groundwork(self._parts, self._recorder)
+        base = await groundwork.base()
         self._environment = await self._parts.environments.read(base)
-        return base
+        self._judging = Judging(self._parts, self._recorder, base, self._environment)
+        outcome: HandIn | Pause | None = await self._judging.judged()
+        if outcome is None:
+            task_id = self._recorder.task.id
+            async with self._parts.sandboxes.open(base, task_id=task_id, environment=self._environment) as workspace:
+                outcome = await self._saving(workspace, groundwork)
+        if outcome is None or isinstance(outcome, Pause):
+            return outcome or UNCHANGED
+        await Publishing(self._parts, self._recorder).publish(outcome)
+        return outcome.title
 
-    async def _start(self, base: Base, workspace: Workspace) -> None:
-        mirror, spec = self._parts.mirror, self._spec
-        if spec.start:
-            patch = await mirror.difference(base, spec.start_base or base.sha, spec.start, limit=PATCH_BYTES)
-            if patch:
-                await workspace.apply(patch)
-        agents_file = await mirror.read_file(base, AGENTS_FILE, limit=AGENTS_BYTES + 1)
-        described = replace(self._environment, checks=self._checks)
-        system, user = await to_thread.run_sync(brief, spec, base, agents_file, described)
-        await self._recorder.record(
-            RunStarted(
-                model=self._parts.model.name,
-                effort=self._parts.effort.value,
-                base_ref=base.ref,
-                base_sha=base.sha,
-                system_prompt=system,
-                user_prompt=user,
-            )
-        )
-        if workspace.setup_egress:
-            decisions = workspace.setup_egress
-            await self._recorder.record(EgressDecided(step=0, phase="setup", decisions=decisions))
+    def _published(self) -> str | None:
+        """Return what the run ended with, if only its end is not in the journal."""
+        events = [entry.event for entry in self._recorder.earlier]
+        if not any(isinstance(event, ChangePublished) for event in events):
+            return None
+        return next((event.title for event in reversed(events) if isinstance(event, ChangeCommitted)), "")
 
-    async def _work(self, workspace: Workspace) -> HandIn | None:
-        """Let the agent work until its change passes, or nothing needs changing (None).
+    async def _saving(self, workspace: Workspace, groundwork: Groundwork) -> HandIn | Pause | None:
+        """Work, and save what was done as a patch when the run ends before it is handed in."""
+        try:
+            going_on = await groundwork.prepare(workspace, self._environment, self._runner.toolbox)
+            return await self._work(workspace, going_on)
+        except (LeaseLost, *INFRASTRUCTURE):
+            raise  # another attempt goes on from the last checkpoint
+        except anyio.get_cancelled_exc_class():
+            if await self._status() is TaskStatus.CANCELING:
+                await self._rescue(workspace)
+            raise
+        except BaseException:
+            await self._rescue(workspace)
+            raise
+
+    async def _work(self, workspace: Workspace, going_on: GoingOn | None) -> HandIn | Pause | None:
+        """Let the agent work until its change passes, it pauses, or nothing needs changing (None).
 
         Raises:
             ChangeRefused: The change still does not pass after the last hand-in.
         """
-        loop = self._loop(workspace)
-        unchanged = hand_ins = 0
+        assert self._judging is not None  # made before there is a workspace
+        loop = self._loop(workspace, going_on)
+        unchanged, hand_ins = 0, self._refused()
         while True:
             request = await self._advance(loop, workspace)
+            if isinstance(request, Pause):
+                return request
             try:
-                return await self._judge(workspace, request)
+                return await self._judging.judge(workspace, request)
             except EmptyChange:
                 unchanged += 1
-                answer = await self._doubt(workspace.base, unchanged)
+                answer = await self._judging.doubt(unchanged)
                 if not answer:
                     return None
             except ChangeRefused as exc:
                 hand_ins += 1
                 if hand_ins >= HAND_INS:
-                    raise ChangeRefused(_first_lines(exc)) from exc
+                    raise ChangeRefused(first_lines(exc)) from exc
                 answer = str(exc)
             await loop.send_back(request, answer)
 
-    async def _advance(self, loop: AgentLoop, workspace: Workspace) -> FinishRequest:
-        """Let the agent act until it asks to finish; a sandbox that ends is replaced on the same files, a few times."""
+    def _refused(self) -> int:
+        """Return how often checks failed in earlier attempts."""
+        verdicts = [one.event for one in self._recorder.earlier if isinstance(one.event, ChangeVerified)]
+        return sum(not verdict.evidence.verified for verdict in verdicts)
+
+    async def _advance(self, loop: AgentLoop, workspace: Workspace) -> FinishRequest | Pause:
+        """Let the agent act; a sandbox that ends is replaced on the same files, a few times."""
         while True:
             try:
                 async with AsyncExitStack() as stack:
-                    return await loop.advance(await self._open(stack, workspace))
+                    sandbox = await self._open(stack, workspace)
+                    try:
+                        return await loop.advance(sandbox)
+                    except anyio.get_cancelled_exc_class():
+                        await self._keep(loop, sandbox)
+                        raise
             except SandboxGone:
                 self._losses += 1
                 if self._losses > SANDBOX_LOSSES:
@@ -234,150 +179,48 @@ class Pipeline:
                 await self._parts.clock.sleep(seconds)
         return await stack.enter_async_context(workspace.open_sandbox())
 
-    async def _doubt(self, base: Base, times: int) -> str:
-        """Return what is to be said against handing in no change, or nothing when it is to be believed.
+    async def _keep(self, loop: AgentLoop, sandbox: Sandbox) -> None:
+        """Keep the files of the last step when only the worker stops."""
+        with move_on_after(KEEP_SECONDS, shield=True):
+            if await self._status() is TaskStatus.RUNNING:
+                with suppress(PullwrightError):
+                    await loop.keep_files(sandbox)
 
-        Raises:
-            ChangeRefused: The owner's checks fail on the base, and still nothing was changed.
-        """
-        results = await self._parts.verifier.check_base(
-            base, self._checks, task_id=self._recorder.task.id, environment=self._environment
-        )
-        failed = [result for result in results if not result.passed]
-        if failed and times >= HAND_INS:
-            raise ChangeRefused(f"the model changed nothing, although {failed[0].command!r} fails on the base")
-        if failed:
-            return f"{NOTHING_CHANGED}\n\n{_complaint('On the base, this does not pass', failed)}"
-        return NOTHING_CHANGED if times == 1 else ""
+    async def _status(self) -> TaskStatus | None:
+        """Return the task's status as the store has it; None when it can not be had."""
+        with move_on_after(KEEP_SECONDS, shield=True), suppress(PullwrightError):
+            return await self._parts.store.status(self._recorder.task.id)
+        return None
 
-    def _loop(self, workspace: Workspace) -> AgentLoop:
-        parts = self._parts
-        keeper = Keeper(mirror=parts.mirror, recorder=self._recorder, base=workspace.base)
+    def _loop(self, workspace: Workspace, going_on: GoingOn | None) -> AgentLoop:
+        parts, recorder = self._parts, self._recorder
+        keeper = Keeper(mirror=parts.mirror, blobs=parts.store, recorder=recorder, base=workspace.base)
         return AgentLoop(
             model=parts.model,
-            toolbox=coding_tools(),
-            recorder=self._recorder,
-            clock=parts.clock,
+            runner=self._runner,
+            recorder=recorder,
+            steering=self._steering,
             effort=parts.effort,
-            ask=parts.ask,
+            taking_up=self._taking_up(going_on) if going_on else None,
             keep=keeper.keep,
-            on_delta=parts.on_delta,
+            on_delta=parts.on_delta(recorder.task.id),
             compactor=parts.compactor() if parts.compactor else None,
         )
 
-    async def _judge(self, workspace: Workspace, request: FinishRequest) -> HandIn:
-        """Take the change out, commit it in the mirror and have it checked.
-
-        Raises:
-            EmptyChange: There is none.
-            ChangeRefused: Policy or a check says no; the text tells the model what to mend.
-        """
-        task = self._recorder.task
-        self._notices = (*self._environment.notices, *workspace.notices)
-        patch = await workspace.extract(limit=PATCH_BYTES)
-        await self._save(patch)
-        wording, issue = self._parts.wording, self._spec.issue_number
-        message = wording.commit(issue=issue, title=request.title, summary=request.summary)
-        meta = CommitMeta(
-            branch=wording.branch(issue=issue, title=request.title, task_id=task.id),
-            title=message.title,
-            body=message.body,
-        )
-        change = await self._parts.mirror.commit(
-            self._spec.repository, workspace.base, patch, meta, allow_paths=self._environment.allow_paths
-        )
-        await self._recorder.record(
-            ChangeCommitted(
-                branch=change.branch,
-                head_sha=change.head_sha,
-                title=request.title,
-                summary=request.summary,
-                files=change.files,
-            )
-        )
-        evidence = await self._verify(workspace.base, patch, request)
-        return HandIn(request=request, change=change, evidence=evidence)
-
-    async def _verify(self, base: Base, patch: bytes, request: FinishRequest) -> Evidence:
-        checks, chosen_by = (self._checks, "owner") if self._checks else (request.checks, "agent")
-        if not checks:
-            return Evidence(chosen_by="agent")
-        evidence = await self._parts.verifier.verify(
-            base,
-            patch,
-            checks,
-            chosen_by=chosen_by,
-            task_id=self._recorder.task.id,
-            environment=self._environment,
-        )
-        await self._recorder.record(ChangeVerified(evidence=evidence))
-        if not evidence.verified:
-            failed = [result for result in evidence.after if not result.passed]
-            raise ChangeRefused(_complaint("Checked in a fresh container with your change, this does not pass", failed))
-        return evidence
-
-    async def _publish(self, hand_in: HandIn) -> None:
-        host = self._parts.code_host
-        change = hand_in.change
-        url = ""
-        if self._spec.publish and host is not None:
-            await self._parts.mirror.push(change, host.credential())
-            if _COMMIT.fullmatch(change.base_ref):  # a pull request goes to a branch
-                change = replace(change, base_ref=await host.default_branch(change.repository))
-            url = (
-                await host.open_pull_request(change, body=self._parts.wording.pull_request(self._report(hand_in)))
-            ).url
-        elif self._spec.checkout:
-            await self._parts.mirror.deliver(change, Path(self._spec.checkout))
-        await self._recorder.record(
-            ChangePublished(branch=change.branch, pull_request_url=url, patch_path=self._patch_path)
-        )
-
-    def _report(self, hand_in: HandIn) -> ChangeReport:
-        return ChangeReport(
-            task_id=self._recorder.task.id,
-            title=hand_in.request.title,
-            summary=hand_in.request.summary,
-            evidence=hand_in.evidence,
-            issue_number=self._spec.issue_number,
-            model=self._parts.model.name,
-            steps=self._recorder.state.steps,
-            usage=self._recorder.state.usage,
-            egress=self._recorder.state.egress,
-            notices=(*hand_in.change.notices, *self._notices),
+    def _taking_up(self, going_on: GoingOn) -> TakingUp:
+        return TakingUp(
+            going_on.point,
+            store=self._parts.store,
+            recorder=self._recorder,
+            runner=self._runner,
+            reason=going_on.reason,
         )
 
     async def _rescue(self, workspace: Workspace) -> None:
-        """Keep the work of a run that ends early; whatever goes wrong here must not hide why it ended."""
+        """Save the work of a run that ends early; whatever goes wrong here must not hide why it ended."""
+        assert self._judging is not None  # made before there is a workspace
         with move_on_after(GRACE_SECONDS, shield=True):
             try:
-                await self._save(await workspace.extract(limit=PATCH_BYTES))
+                await self._judging.save(await workspace.extract(limit=PATCH_BYTES))
             except (PullwrightError, OSError):
                 return
-
-    async def _save(self, patch: bytes) -> None:
-        path = self._parts.patches / f"{self._recorder.task.id}.patch"
-
-        def save() -> None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            fresh = path.with_suffix(".new")
-            fresh.write_bytes(patch)
-            fresh.replace(path)
-
-        await to_thread.run_sync(save)
-        self._patch_path = str(path)
-
-
-def _complaint(what: str, failed: Sequence[CheckResult]) -> str:
-    shown = "\n\n".join(f"$ {result.command}\n{result.output}\n[{_ending(result.exit_code)}]" for result in failed)
-    return f"{what}:\n\n{shown}"
-
-
-def _first_lines(refusal: ChangeRefused) -> str:
-    """Return the one line for people of what was told to the model at length."""
-    what, _, rest = str(refusal).partition("\n\n")
-    return " ".join(f"{what} {rest.partition(chr(10))[0]}".split())
-
-
-def _ending(exit_code: int | None) -> str:
-    return "stopped at its time limit" if exit_code is None else f"exit code {exit_code}"

@@ -39,6 +39,8 @@ class Kept:
     checkpoints: tuple[Checkpoint, ...]
     made: Mapping[str, JournalEntry]
     """When each was made, by commit."""
+    steps: tuple[tuple[int, str], ...]
+    """The commit with the files of each step, as the run went; a step that was taken again comes twice."""
 
     def commit(self, number: int) -> str:
         """Return the commit of a checkpoint; 0 is the base.
@@ -53,25 +55,29 @@ class Kept:
             raise TaskError(f"task {self.task.id!r} has no checkpoint {number}; see `agent checkpoints {self.task.id}`")
         return found
 
+    def after(self, step: int) -> str:
+        """Return the commit with the files as they were after a step; the base where no step had changed them."""
+        return next((sha for taken, sha in reversed(self.steps) if taken <= step), self.base.sha)
+
 
 def checkpoints_command(task_id: str, *, json: bool) -> int:
     """Print the checkpoints of a task."""
-    return _with_kept(task_id, partial(_list, json=json))
+    return with_kept(task_id, partial(_list, json=json))
 
 
 def difference_command(task_id: str, *, old: int | None, new: int | None) -> int:
     """Print the patch between two checkpoints, or the base and the last one."""
-    return _with_kept(task_id, partial(_difference, old=old, new=new))
+    return with_kept(task_id, partial(_difference, old=old, new=new))
 
 
 def restore_command(task_id: str, *, at: int) -> int:
     """Bring the files of a checkpoint into a checkout, as a branch that is not switched to."""
-    return _with_kept(task_id, partial(_restore, at=at))
+    return with_kept(task_id, partial(_restore, at=at))
 
 
 def fork_command(task_id: str, words: str, *, at: int, json: bool) -> int:
     """File a new task that starts with the files of a checkpoint."""
-    return _with_kept(task_id, partial(_fork, words=words, at=at, json=json))
+    return with_kept(task_id, partial(_fork, words=words, at=at, json=json))
 
 
 def show_patch(patch: bytes) -> None:
@@ -81,7 +87,8 @@ def show_patch(patch: bytes) -> None:
     sys.stdout.buffer.write(patch)
 
 
-def _with_kept(task_id: str, command: Callable[[TaskStore, Mirror, Kept], Awaitable[int]]) -> int:
+def with_kept(task_id: str, command: Callable[[TaskStore, Mirror, Kept], Awaitable[int]]) -> int:
+    """Run a command that needs what is kept of a task's files."""
     settings = load_settings(Path.cwd())
 
     async def run() -> int:
@@ -98,12 +105,14 @@ async def _kept(store: TaskStore, mirror: Mirror, task_id: str) -> Kept:
     started = [entry.event for entry in journal if isinstance(entry.event, RunStarted)]
     if not started:
         raise TaskError(f"task {task.id!r} has no checkpoint; it is {task.status.value}")
+    kept = [(entry, entry.event) for entry in journal if isinstance(entry.event, CheckpointMade)]
     base = await mirror.sync(task.spec.repository, started[-1].base_sha, None)
     return Kept(
         task=task,
         base=base,
         checkpoints=await mirror.checkpoints(base, task_id=task.id),
-        made={entry.event.sha: entry for entry in journal if isinstance(entry.event, CheckpointMade)},
+        made={event.sha: entry for entry, event in reversed(kept)},
+        steps=tuple((event.step, event.sha) for _, event in kept),
     )
 
 
@@ -203,6 +212,8 @@ async def _fork(store: TaskStore, mirror: Mirror, kept: Kept, *, words: str, at:
         start=kept.commit(at),
         start_base=kept.base.sha,
         work_key="",
+        parent_id=kept.task.id,
+        not_before=None,
     )
     task = await store.create(spec)
     sys.stdout.write((json_.dumps({"task": task.id}) if json else task.id) + "\n")

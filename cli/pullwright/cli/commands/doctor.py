@@ -4,41 +4,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable, Sequence
-from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from pullwright.agents.errors import PullwrightError
-from pullwright.cli import wiring
+from pullwright.agents.finding import Finding, Mark
+from pullwright.cli import model_wiring, wiring
 from pullwright.cli.runtime import interruptible, run_async
 from pullwright.cli.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from pullwright.sandbox.engine_facts import EngineFacts
 
-MARKS = {"ok": "✔", "warn": "!", "missing": "✘"}
+SIGNS = {Mark.OK: "✔", Mark.WARN: "!", Mark.MISSING: "✘"}
 
-
-class Detail(Protocol):
-    """A line below a check's own: something that is there, weaker than it could be, or missing."""
-
-    @property
-    def name(self) -> str:
-        """What it is about."""
-        ...
-
-    @property
-    def mark(self) -> Enum:
-        """A member whose value is a key of ``MARKS``."""
-        ...
-
-    @property
-    def text(self) -> str:
-        """Plain words; where something is missing, with what to do."""
-        ...
-
-
-Check = Callable[[Settings], Awaitable[tuple[str, Sequence[Detail]]]]
+Check = Callable[[Settings], Awaitable[tuple[str, Sequence[Finding]]]]
 """Returns its own line, and what stands below it."""
 
 
@@ -47,13 +27,14 @@ def doctor_command() -> int:
     settings = load_settings(Path.cwd())
 
     async def examine() -> int:
+        each = settings.each_endpoint() or {"": settings}
         checks = (
-            ("container engine", _engine),
-            ("sandbox image", _image),
-            ("endpoint", _endpoint),
-            ("GitHub", _github),
+            ("container engine", _engine, settings),
+            ("sandbox image", _image, settings),
+            *((f"endpoint {name}".rstrip(), _endpoint, one) for name, one in each.items()),
+            ("GitHub", _github, settings),
         )
-        results = [await _report(name, check, settings) for name, check in checks]
+        results = [await _report(name, check, about) for name, check, about in checks]
         return 0 if all(results) else 1
 
     return run_async(interruptible, examine)
@@ -62,17 +43,16 @@ def doctor_command() -> int:
 async def _report(name: str, check: Check, settings: Settings) -> bool:
     try:
         text, below = await check(settings)
-        marks = [detail.mark.value for detail in below]
-        own = "missing" if "missing" in marks else "ok"
+        own = Mark.MISSING if any(found.mark is Mark.MISSING for found in below) else Mark.OK
     except PullwrightError as exc:
-        own, text, below = "missing", str(exc), ()
-    lines = [f"  {MARKS[detail.mark.value]} {detail.name}: {detail.text}" for detail in below]
-    sys.stdout.write("\n".join([f"{MARKS[own]} {name}: {text}", *lines, ""]))
+        own, text, below = Mark.MISSING, str(exc), ()
+    lines = [f"  {SIGNS[found.mark]} {found.name}: {found.text}" for found in below]
+    sys.stdout.write("\n".join([f"{SIGNS[own]} {name}: {text}", *lines, ""]))
     sys.stdout.flush()
-    return own == "ok"
+    return own is Mark.OK
 
 
-async def _engine(settings: Settings) -> tuple[str, Sequence[Detail]]:
+async def _engine(settings: Settings) -> tuple[str, Sequence[Finding]]:
     from pullwright.sandbox.engine_facts import gives
 
     del settings
@@ -92,7 +72,7 @@ def _description(facts: EngineFacts) -> str:
     )
 
 
-async def _image(settings: Settings) -> tuple[str, Sequence[Detail]]:
+async def _image(settings: Settings) -> tuple[str, Sequence[Finding]]:
     from pullwright.sandbox.container_spec import ContainerLimits
     from pullwright.sandbox.engine_probe import probe_container
 
@@ -107,13 +87,13 @@ async def _image(settings: Settings) -> tuple[str, Sequence[Detail]]:
     return f"{image.tag}; what holds in a container of it:", found
 
 
-async def _endpoint(settings: Settings) -> tuple[str, Sequence[Detail]]:
-    wiring.require_endpoint(settings)
-    found = await wiring.probe_endpoint(settings)
-    return f"{found.model.name or 'no model'} at {wiring.endpoint_settings(settings).shown_url}", found.findings
+async def _endpoint(settings: Settings) -> tuple[str, Sequence[Finding]]:
+    model_wiring.require_endpoint(settings)
+    found = await model_wiring.probe_endpoint(settings)
+    return f"{found.model.name or 'no model'} at {model_wiring.endpoint_settings(settings).shown_url}", found.findings
 
 
-async def _github(settings: Settings) -> tuple[str, Sequence[Detail]]:
+async def _github(settings: Settings) -> tuple[str, Sequence[Finding]]:
     if not settings.github_token.get_secret_value():
         return "no AGENT_GITHUB_TOKEN: runs end with a local branch and a patch file", ()
     return f"a token for {settings.github_api_url} is set", ()

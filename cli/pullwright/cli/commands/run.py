@@ -1,28 +1,25 @@
-"""``agent run``: file a task and do it here, or hand it to a process of its own."""
+"""``agent run``: file a task and do it here, or hand it to a worker."""
 
 from __future__ import annotations
 
 import json as json_
-import os
-import subprocess
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from anyio import create_task_group, move_on_after, to_thread
-
-from pullwright.agents.ports.store import TaskStore
-from pullwright.agents.task import Task
-from pullwright.cli import wiring
-from pullwright.cli.begin import begun_or_ended
-from pullwright.cli.follow import Follower, exit_code, make_view, shown_live
+from pullwright.agents.errors import DuplicateTask
+from pullwright.agents.ports.durable import DurableStore
+from pullwright.agents.task import Task, TaskSpec, TaskStatus
+from pullwright.cli import model_wiring, wiring
+from pullwright.cli.begin import see_to_it, somebody_comes
+from pullwright.cli.follow import exit_code, make_view
+from pullwright.cli.foreground import Foreground
 from pullwright.cli.intake import RunRequest, specify
-from pullwright.cli.render import View
+from pullwright.cli.render import View, printable
 from pullwright.cli.runtime import interruptible, run_async
 from pullwright.cli.settings import Settings, load_settings
-
-SHOW_SECONDS = 10.0
-"""How long showing the last entries of an interrupted run may take."""
+from pullwright.cli.speech import complain
 
 
 def run_command(request: RunRequest, *, detach: bool, json: bool) -> int:
@@ -32,22 +29,39 @@ def run_command(request: RunRequest, *, detach: bool, json: bool) -> int:
         PullwrightError: One line for the person; nothing was left half done.
     """
     settings = load_settings(Path.cwd())
-    wiring.require_endpoint(settings)
-    view = make_view(json=json)
-    return run_async(interruptible, partial(_run, request, settings, view, detach, json))
+    model_wiring.require_endpoint(settings)
+    view = make_view(json=json, prices=model_wiring.price_list(settings))
+    interactive = sys.stdin.isatty() and not json
+    may_ask = (interactive or detach) if settings.may_ask is None else settings.may_ask
+    request = replace(request, may_ask=may_ask or request.plan)
+    if detach:
+        return run_async(interruptible, partial(_detach, request, settings, view, json))
+    return run_async(interruptible, partial(_run, request, settings, view, interactive))
 
 
-async def _run(request: RunRequest, settings: Settings, view: View, detach: bool, json: bool) -> int:
+async def _detach(request: RunRequest, settings: Settings, view: View, json: bool) -> int:
     async with wiring.open_store(settings) as store:
-        task = await _file(request, settings, view, store)
-        if detach:
-            await to_thread.run_sync(_start_worker, task, settings)
-            sys.stdout.write((json_.dumps({"task": task.id}) if json else task.id) + "\n")
-            return 0
-        return await _work(task, settings, view, store)
+        task = await store.create(await _specify(request, settings, view))
+        await see_to_it(store, settings, task)
+    sys.stdout.write((json_.dumps({"task": task.id}) if json else task.id) + "\n")
+    return 0
 
 
-async def _file(request: RunRequest, settings: Settings, view: View, store: TaskStore) -> Task:
+async def _run(request: RunRequest, settings: Settings, view: View, interactive: bool) -> int:
+    async with wiring.open_store(settings) as store:
+        spec = await _specify(request, settings, view)
+        try:
+            task = await store.create(spec)
+        except DuplicateTask:
+            task = await _left_behind(store, spec)
+            view.note(f"going on with task {task.id}: it was begun and left behind")
+        task = await Foreground(store, settings, view, task, interactive=interactive).work()
+    if task.status is TaskStatus.WAITING:
+        complain(f'it waits for you: {_one_line(task.status_reason)}; go on with: agent answer {task.id} "…"')
+    return exit_code(task)
+
+
+async def _specify(request: RunRequest, settings: Settings, view: View) -> TaskSpec:
     origin = await wiring.read_origin(request.repo)
     host = wiring.code_host(settings, origin.remote)
     spec = await specify(request, settings, origin, host, wiring.render_issue)
@@ -55,35 +69,22 @@ async def _file(request: RunRequest, settings: Settings, view: View, store: Task
         view.note("no AGENT_GITHUB_TOKEN for this repository: the run ends with a local branch and a patch file")
     if origin.dirty and spec.checkout:
         view.note("changes in this checkout that are not committed are no part of the run")
-    return await store.create(spec)
+    return spec
 
 
-async def _work(task: Task, settings: Settings, view: View, store: TaskStore) -> int:
-    follower = Follower(store, task.id, view)
-    try:
-        with shown_live(view):
-            async with (
-                begun_or_ended(store, task.id),
-                wiring.open_worker(settings, task.spec, store, view) as worker,
-                create_task_group() as group,
-            ):
-                group.start_soon(follower.follow)
-                await worker.run(task.id)
-    finally:
-        with move_on_after(SHOW_SECONDS, shield=True):
-            await follower.catch_up()
-    return exit_code(await store.get(task.id))
+async def _left_behind(store: DurableStore, spec: TaskSpec) -> Task:
+    """Return the live task of the same work, if it stands in the queue and no worker comes for it.
+
+    Raises:
+        DuplicateTask: Somebody works on it, or it waits for somebody.
+    """
+    live = [status for status in TaskStatus if not status.terminal]
+    same = [task for task in await store.list(limit=1000, statuses=live) if task.spec.work_key == spec.work_key]
+    if len(same) == 1 and same[0].status is TaskStatus.QUEUED and not await somebody_comes(store):
+        return same[0]
+    told = f"task {same[0].id} is {same[0].status.value}" if same else "see `agent list`"
+    raise DuplicateTask(f"a live task for {spec.work_key!r} exists: {told}; see `agent list`")
 
 
-def _start_worker(task: Task, settings: Settings) -> None:
-    log = settings.home.expanduser() / "logs" / f"{task.id}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as out:
-        subprocess.Popen(
-            [sys.executable, "-P", "-m", "pullwright.cli", "worker", "--task", task.id],
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=out,
-            start_new_session=True,
-            env={**os.environ, "PYTHONSAFEPATH": "1"},
-        )
+def _one_line(text: str) -> str:
+    return " ".join(printable(text).split())[:300]

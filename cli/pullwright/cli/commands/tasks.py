@@ -1,4 +1,4 @@
-"""``agent list``, ``show``, ``watch``, ``diff`` and ``cancel``: looking at tasks and stopping them."""
+"""``agent list``, ``show``, ``watch`` and ``diff``: looking at tasks."""
 
 from __future__ import annotations
 
@@ -7,61 +7,62 @@ import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from anyio import to_thread
 
 from pullwright.agents.errors import TaskError
-from pullwright.agents.ports.store import TaskStore
-from pullwright.agents.task import Task
+from pullwright.agents.ports.durable import DurableStore
+from pullwright.agents.ports.lease import Attempt
+from pullwright.agents.task import Task, TaskStatus
 from pullwright.cli import wiring
 from pullwright.cli.commands.checkpoints import show_patch
 from pullwright.cli.follow import Follower, exit_code, make_view, shown_live
-from pullwright.cli.render import printable
+from pullwright.cli.model_wiring import price_list
+from pullwright.cli.render import JsonView, View, printable, task_data
 from pullwright.cli.runtime import interruptible, run_async
-from pullwright.cli.settings import load_settings
+from pullwright.cli.settings import Settings, load_settings
 
 
 def list_command(*, json: bool) -> int:
     """Print the newest tasks."""
-    return _with_store(partial(_list, json=json))
+    return with_store(partial(_list, json=json))
 
 
 def show_command(task_id: str, *, json: bool) -> int:
     """Print a task and its journal so far."""
-    return _with_store(partial(_show, task_id=task_id, json=json))
+    settings = load_settings(Path.cwd())
+    view = make_view(json=json, prices=price_list(settings), calls=True)
+    return with_store(partial(_show, task_id=task_id, view=view), settings)
 
 
 def watch_command(task_id: str, *, json: bool) -> int:
     """Follow a task until it ends."""
-    return _with_store(partial(_watch, task_id=task_id, json=json))
+    settings = load_settings(Path.cwd())
+    view = make_view(json=json, prices=price_list(settings))
+    return with_store(partial(_watch, task_id=task_id, view=view), settings)
 
 
 def diff_command(task_id: str) -> int:
     """Print the patch of a task as it is."""
-    return _with_store(partial(_diff, task_id=task_id))
+    return with_store(partial(_diff, task_id=task_id))
 
 
-def cancel_command(task_id: str) -> int:
-    """Stop a task."""
-    return _with_store(partial(_cancel, task_id=task_id))
-
-
-def _with_store(command: Callable[[TaskStore], Awaitable[int]]) -> int:
-    settings = load_settings(Path.cwd())
+def with_store(command: Callable[[DurableStore], Awaitable[int]], settings: Settings | None = None) -> int:
+    """Run a command that needs the store and nothing else."""
+    chosen = settings or load_settings(Path.cwd())
 
     async def run() -> int:
-        async with wiring.open_store(settings) as store:
+        async with wiring.open_store(chosen) as store:
             return await command(store)
 
     return run_async(interruptible, run)
 
 
-async def _list(store: TaskStore, *, json: bool) -> int:
+async def _list(store: DurableStore, *, json: bool) -> int:
     tasks = await store.list()
     if json:
         for task in tasks:
-            _say(json_.dumps(_task_data(task)))
+            _say(json_.dumps(task_data(task)))
         return 0
     from rich.console import Console
     from rich.table import Column, Table
@@ -70,60 +71,57 @@ async def _list(store: TaskStore, *, json: bool) -> int:
     cut = [Column(name, no_wrap=True, overflow="ellipsis") for name in ("repository", "task", "result")]
     table = Table(*fixed, *cut, box=None, pad_edge=False)
     for task in tasks:
-        result = task.pull_request_url or task.branch or task.status_reason
-        cells = (task.id, task.status.value, task.spec.repository.slug, task.spec.title[:60], result[:80])
+        cells = (task.id, task.status.value, task.spec.repository.slug, task.spec.title[:60], _result(task))
         table.add_row(*(printable(cell).replace("[", "\\[") for cell in cells))
     Console().print(table if tasks else 'no tasks yet; file one with: agent run "fix issue #42"')
     return 0
 
 
-async def _show(store: TaskStore, *, task_id: str, json: bool) -> int:
+def _result(task: Task) -> str:
+    """Return what matters about a task now, on a line."""
+    if task.status is TaskStatus.WAITING:
+        return f"? {' '.join(task.status_reason.split())[:76]}"
+    result = task.pull_request_url or task.branch or " ".join(task.status_reason.split())
+    again = f"attempt {task.attempt}" if task.attempt > 1 and not task.status.terminal else ""
+    return ": ".join(filter(None, (again, result)))[:80]
+
+
+async def _show(store: DurableStore, *, task_id: str, view: View) -> int:
     task = await store.get(task_id)
-    view = make_view(json=json)
-    if not json:
+    people = not isinstance(view, JsonView)
+    if people:
         view.note(f"task {task.id} · {task.status} · {task.spec.repository.slug} · {task.spec.title}")
     for entry in await store.journal(task.id):
         view.entry(entry)
+    if people:
+        for attempt in await store.attempts(task.id):
+            view.note(_attempt_line(attempt))
+        if task.status is TaskStatus.WAITING:
+            view.note(f'it waits for you: {task.status_reason}\ngo on with: agent answer {task.id} "…"')
     return 0
 
 
-async def _watch(store: TaskStore, *, task_id: str, json: bool) -> int:
+def _attempt_line(attempt: Attempt) -> str:
+    began = attempt.started_at.isoformat(" ", "seconds")
+    if attempt.ended_at is None:
+        return f"attempt {attempt.number} by worker {attempt.worker_id} since {began}"
+    seconds = (attempt.ended_at - attempt.started_at).total_seconds()
+    return f"attempt {attempt.number} by worker {attempt.worker_id} at {began}: {attempt.outcome} after {seconds:.0f} s"
+
+
+async def _watch(store: DurableStore, *, task_id: str, view: View) -> int:
     task = await store.get(task_id)
-    if task.status.terminal and not await store.journal(task.id):
-        return exit_code(task)  # canceled before it ran: there is no last entry to wait for
-    view = make_view(json=json)
     with shown_live(view):
         await Follower(store, task.id, view).follow()
     return exit_code(await store.get(task.id))
 
 
-async def _diff(store: TaskStore, *, task_id: str) -> int:
+async def _diff(store: DurableStore, *, task_id: str) -> int:
     task = await store.get(task_id)
     if not task.patch_path:
         raise TaskError(f"task {task.id!r} has no patch; it is {task.status.value}")
     show_patch(await to_thread.run_sync(Path(task.patch_path).read_bytes))
     return 0
-
-
-async def _cancel(store: TaskStore, *, task_id: str) -> int:
-    task = await store.get(task_id)
-    task = await store.cancel(task.id, reason="canceled by `agent cancel`")
-    _say(f"task {task.id} is {task.status.value}")
-    return 0
-
-
-def _task_data(task: Task) -> dict[str, Any]:
-    return {
-        "task": task.id,
-        "status": task.status.value,
-        "reason": task.status_reason,
-        "repository": task.spec.repository.slug,
-        "title": task.spec.title,
-        "created_at": task.created_at.isoformat(),
-        "branch": task.branch,
-        "pull_request_url": task.pull_request_url,
-        "patch_path": task.patch_path,
-    }
 
 
 def _say(line: str) -> None:

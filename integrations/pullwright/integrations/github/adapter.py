@@ -83,6 +83,15 @@ class GitHubCodeHost:
         )
         return _pull_request(await client.talk(partial(open_pull_request, proposal=proposal), writes=True))
 
+    async def find_pull_request(self, repository: RepositoryRef, branch: str) -> PullRequest | None:
+        """Return the pull request of a branch, whatever its state."""
+        client = await self._connected(repository)
+        from pullwright.integrations.github.operations import find_pull_request
+
+        work = partial(find_pull_request, slug=repository.slug, branch=branch.removeprefix(_HEADS))
+        found = await client.talk(work)
+        return _pull_request(found) if found else None
+
     async def _images(self, client: GitHubClient, facts: IssueFacts) -> tuple[tuple[Image, ...], tuple[str, ...]]:
         links = image_links(facts.texts, self._settings.web_url)
         if not links:

@@ -11,8 +11,9 @@ import requests
 
 from pullwright.agents.message import Image
 from pullwright.integrations.github.settings import GitHubSettings
-from pullwright.integrations.github.text import ImageLink, allowed, image_type
+from pullwright.integrations.github.text import ImageLink, allowed
 from pullwright.integrations.github.tuning import GitHubTuning
+from pullwright.integrations.pictures import UnusablePicture, prepare
 
 _REDIRECTS = 3
 _BLOCK = 65_536
@@ -50,10 +51,10 @@ class ImageFetcher:
             content = self._download(link.fetch)
         except requests.RequestException as exc:
             raise _Skipped("it could not be fetched") from exc
-        media_type = image_type(content)
-        if not media_type:
-            raise _Skipped("it is neither PNG nor JPEG")
-        return Image(media_type=media_type, content=content, name=link.shown.rpartition("/")[2][:100])
+        try:
+            return prepare(content, link.shown.rpartition("/")[2][:100])
+        except UnusablePicture as exc:
+            raise _Skipped(str(exc)) from exc
 
     def _download(self, address: str) -> bytes:
         with requests.Session() as session:

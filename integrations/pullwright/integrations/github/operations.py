@@ -65,11 +65,16 @@ def read_issue(session: Session, slug: str, number: int, *, newest: int) -> Issu
 def open_pull_request(session: Session, proposal: Proposal) -> PullPayload:
     """Return the pull request of a branch; make it only when there is none."""
     repository = read_repository(session, proposal.slug)
-    return _find(session, repository, proposal) or _create(session, repository, proposal, draft=True)
+    return _find(session, repository, proposal.branch) or _create(session, repository, proposal, draft=True)
 
 
-def _find(session: Session, repository: RepositoryPayload, proposal: Proposal) -> PullPayload | None:
-    head = f"{repository.owner}:{proposal.branch}"
+def find_pull_request(session: Session, slug: str, branch: str) -> PullPayload | None:
+    """Return the pull request of a branch, whatever its state."""
+    return _find(session, read_repository(session, slug), branch)
+
+
+def _find(session: Session, repository: RepositoryPayload, branch: str) -> PullPayload | None:
+    head = f"{repository.owner}:{branch}"
     found = session.get(
         list[PullPayload],
         f"/repos/{repository.full_name}/pulls",
@@ -77,9 +82,7 @@ def _find(session: Session, repository: RepositoryPayload, proposal: Proposal) -
         parameters={"head": head, "state": "all", "per_page": 100},
     )
     # GitHub ignores a filter that it does not understand, so what comes back is compared again.
-    ours = [
-        pull for pull in found if (pull.head.label or head).lower() == head.lower() and pull.head.ref == proposal.branch
-    ]
+    ours = [pull for pull in found if (pull.head.label or head).lower() == head.lower() and pull.head.ref == branch]
     ours.sort(key=lambda pull: (pull.state == "open", pull.number))
     return ours[-1] if ours else None
 
@@ -107,7 +110,7 @@ def _create(session: Session, repository: RepositoryPayload, proposal: Proposal,
 
 def _adopt(session: Session, repository: RepositoryPayload, proposal: Proposal, error: Exception) -> PullPayload:
     """Look whether the write took effect although its answer was bad or lost."""
-    found = _find(session, repository, proposal)
+    found = _find(session, repository, proposal.branch)
     if found is None:
         raise error
     return found

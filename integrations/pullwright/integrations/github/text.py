@@ -20,8 +20,6 @@ _MARKDOWN_IMAGE = re.compile(r"!\[[^\]\n]{0,1000}\]\(\s{0,9}<?(https?://[^\s<>()
 _HTML_IMAGE = re.compile(
     r"""<img\b[^<>]{0,2000}?\bsrc\s{0,9}=\s{0,9}["']?(https?://[^\s"'<>]{1,4000})""", re.IGNORECASE
 )
-_PNG = b"\x89PNG\r\n\x1a\n"
-_JPEG = b"\xff\xd8\xff"
 _BLANKS = re.compile(r"[\s\x00-\x1f\x7f]+")
 
 
@@ -39,13 +37,6 @@ def one_line(text: str, limit: int = TITLE_LIMIT) -> str:
     """Return a text as a title: one line, no control characters, cut with an ellipsis at the limit."""
     flat = _BLANKS.sub(" ", text).strip()
     return flat if len(flat) <= limit else flat[: limit - 1].rstrip() + "…"
-
-
-def image_type(content: bytes) -> str:
-    """Return the media type that the first bytes say, or an empty string for anything but PNG and JPEG."""
-    if content.startswith(_PNG):
-        return "image/png"
-    return "image/jpeg" if content.startswith(_JPEG) else ""
 
 
 def image_addresses(text: str) -> list[str]:

@@ -20,6 +20,6 @@ class GitHubTuning:
     comments: int = 50
     """The newest comments of an issue that are read."""
     images: int = 8
-    image_bytes: int = 5 * 1024 * 1024
+    image_bytes: int = 10_000_000
     image_seconds: float = 20.0
     """For all pictures of an issue together."""

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import anyio
 
-from pullwright.agents.llm.findings import Mark
+from pullwright.agents.finding import Mark
 from pullwright.agents.llm.profile import PROFILES, Profile, ReasoningReplay
 from pullwright.agents.llm.self_test import SelfTest, self_test
 from pullwright.agents.llm.settings import EndpointSettings
@@ -25,10 +25,11 @@ from pullwright.agents.testing import endpoint_quirks
 from pullwright.agents.testing.endpoint_quirks import Quirk
 from pullwright.agents.testing.scripted_endpoint import ScriptedEndpoint
 from tests.unit.agents.llm.healthy_model import healthy
+from tests.unit.agents.llm.quirk_findings import said
 
 HERE = Path(__file__).parent
 DOCUMENT = HERE.parents[3] / "docs" / "endpoints.md"
-TRIED = ("plain call", "tool calls", "parallel calls", "effort", "second turn", "images", "counting")
+TRIED = ("plain call", "tool calls", "parallel calls", "effort", "second turn", "chat template", "images", "counting")
 _MARKS = {Mark.OK: "✔", Mark.WARN: "!", Mark.MISSING: "✘"}
 _REASONING = {
     ReasoningReplay.REASONING: "`reasoning`",
@@ -90,12 +91,12 @@ async def examine(profile: str) -> SelfTest:
 
 
 def quirks() -> str:
-    """Every quirk, what it is, and the tests that drive the client through it."""
-    told, proofs = descriptions(), tests()
-    lines = ["| quirk | what the server does | tests |", "|---|---|---|"]
+    """Every quirk, what it is, what the doctor says of it, and the tests that drive the client through it."""
+    told, proofs, findings = descriptions(), tests(), said()
+    lines = ["| quirk | what the server does | `agent doctor` | tests |", "|---|---|---|---|"]
     for quirk in Quirk:
         names = ", ".join(f"`{name}`" for name in proofs.get(quirk.number, ()))
-        lines.append(f"| `{quirk.value}` | {told[quirk.name]} | {names} |")
+        lines.append(f"| `{quirk.value}` | {told[quirk.name]} | {'; '.join(findings[quirk])} | {names} |")
     return "\n".join(lines) + "\n"
 
 

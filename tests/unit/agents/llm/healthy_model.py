@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pullwright.agents.llm.served import BRACKETED
 from pullwright.agents.testing.endpoint_script import first_user_text
 from pullwright.agents.testing.scripted_model import Reply
 
@@ -14,6 +15,8 @@ def healthy(request: Mapping[str, Any]) -> Reply:
     reasoning = "Easy." if request.get("reasoning_effort") == "high" else ""
     if request["messages"][-1]["role"] == "tool":
         return Reply("Done.", reasoning)
+    if BRACKETED in first_user_text(request):
+        return Reply(BRACKETED, reasoning)
     if not request.get("tools"):
         return Reply("Hello.", reasoning)
     sums = (5, 9) if "2 times" in first_user_text(request) else (5,)

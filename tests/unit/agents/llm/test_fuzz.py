@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import tracemalloc
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
@@ -17,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pullwright.agents.errors import ModelError
+from pullwright.agents.errors import MalformedReply, ModelError
 from pullwright.agents.llm.connection import Connection
 from pullwright.agents.llm.openai_model import OpenAIModel
 from pullwright.agents.llm.profile import PROFILES, profile
@@ -231,18 +232,52 @@ def run(body: bytes, *, packet: int = 65_536) -> ModelReply:
 
 
 def test_thousands_of_tiny_deltas() -> None:
-    text = json.dumps({"command": "x" * 20_000})
+    text = json.dumps({"command": "x" * 5_000})
     reply = run(events_of(piece("", name="bash"), *(piece(character) for character in text)))
     assert reply.message.tool_calls[0].arguments == text
 
 
-def test_ten_megabytes_of_arguments() -> None:
-    text = json.dumps({"command": "é" * 10_000_000}, ensure_ascii=False)
+def test_megabytes_of_arguments() -> None:
+    text = json.dumps({"command": "é" * 1_300_000}, ensure_ascii=False)
     pieces = (piece(text[start : start + 100_000]) for start in range(0, len(text), 100_000))
     reply = run(events_of(piece("", name="bash"), *pieces))
     assert reply.message.tool_calls[0].arguments == text
     broken = run(events_of(piece(text[:-2], name="bash")))
     assert len(broken.problems) == 1
+
+
+class Flood(Wire):
+    """Repeats itself for ever."""
+
+    async def _packets(self) -> AsyncIterator[bytes]:
+        while True:
+            yield self._answer[2]
+
+
+ENDLESS = b'data: {"choices": [{"index": 0, "delta": %b}]}\n\n'
+FLOODS = {
+    "arguments": ENDLESS % json.dumps(piece("x" * 100_000)).encode(),
+    "calls": ENDLESS % json.dumps({"tool_calls": [{"function": {"name": "bash", "arguments": "{}"}}] * 99}).encode(),
+    "text": ENDLESS % json.dumps({"content": "x" * 100_000}).encode(),
+    "reasoning": ENDLESS % json.dumps({"reasoning": "x" * 100_000}).encode(),
+    "one line": b"data: " + b"x" * 100_000,
+    "one event": b"data: " + b"x" * 100_000 + b"\n",
+}
+
+
+@pytest.mark.parametrize("name", FLOODS)
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_server_that_never_stops_is_left_before_the_memory_is_full(name: str, stream: bool) -> None:
+    wire = Flood(200, TYPES["events"], FLOODS[name], packet=0, breaks=False)
+    tracemalloc.start()
+    try:
+        result = anyio.run(lambda: outcome(wire, "vllm", stream=stream))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert isinstance(result, MalformedReply)
+    assert "max_tokens" in str(result)
+    assert peak < 100_000_000
 
 
 @pytest.mark.parametrize("name", PROFILES)

@@ -16,6 +16,7 @@ from pullwright.agents.errors import (
     ConfigError,
     ContextTooLong,
     EndpointMisconfigured,
+    MalformedReply,
     ModelUnavailable,
     RateLimited,
 )
@@ -23,7 +24,7 @@ from pullwright.agents.llm.openai_model import OpenAIModel
 from pullwright.agents.llm.served import ServedModel, choose_model, read_models
 from pullwright.agents.llm.settings import EndpointSettings, Timeouts
 from pullwright.agents.message import AssistantMessage, Message, ToolResult
-from pullwright.agents.ports.model import Delta, ReasoningEffort, ReplyClass
+from pullwright.agents.ports.model import Delta, ReplyClass
 from pullwright.agents.testing.contracts_model import request
 from pullwright.agents.testing.fake_clock import FakeClock
 from pullwright.agents.testing.scripted_endpoint import Fault, FaultKind, ScriptedEndpoint
@@ -235,6 +236,24 @@ def _with_results(message: AssistantMessage) -> list[Message]:
     return [message, *(ToolResult(call_id=call.id, name=call.name, content="ok") for call in message.tool_calls)]
 
 
+@pytest.mark.parametrize("style", ["vllm", "sglang"])
+async def test_ten_megabytes_of_arguments_are_refused_and_sampled_once_more(style: str) -> None:
+    flood = Reply("", "Hm.", [("bash", {"command": "x" * 10_000_000})])
+    async with opened([flood, LOOK], style=style, piece=100_000) as (model, _):
+        reply = await model.complete(request())
+    assert (reply.kind, reply.retries) == (ReplyClass.CALLS, 1)
+    async with opened([flood, flood], style=style, piece=100_000) as (model, _):
+        with pytest.raises(MalformedReply, match=r"more than 4000000 characters.*max_tokens"):
+            await model.complete(request())
+
+
+async def test_an_error_of_many_megabytes_is_cut_and_understood() -> None:
+    fault = Fault(FaultKind.STATUS, status=400, message="prompt is too long" + "x" * 10_000_000)
+    async with opened(faults=[fault]) as (model, _):
+        with pytest.raises(ContextTooLong, match="does not fit"):
+            await model.complete(request())
+
+
 @pytest.mark.parametrize("fault", [FaultKind.SLOW, FaultKind.STALL])
 async def test_cancelling_closes_the_connection(fault: FaultKind) -> None:
     deltas: list[Delta] = []
@@ -287,15 +306,6 @@ async def test_many_conversations_at_once() -> None:
             for _ in range(20):
                 group.start_soon(one)
     assert results == [HELLO.text] * 20
-
-
-@pytest.mark.parametrize("parser", [True, False])
-async def test_a_probe_tells_whether_calls_come_as_calls(parser: bool) -> None:
-    script = [Reply("", "Easy.", [("report", {"sum": 5})])]
-    async with opened(script, parser=parser) as (model, endpoint):
-        report = await model.probe(ReasoningEffort.HIGH)
-    assert (report.calls_tools, report.shows_reasoning, report.model.name) == (parser, True, endpoint.model)
-    assert bool(report.remark) is not parser
 
 
 def test_models_are_chosen_from_the_list() -> None:

@@ -65,7 +65,7 @@ async def test_f26_a_reply_that_repeats_itself_is_truncated() -> None:
 
 
 async def test_f27_r24_a_slow_start_has_its_limit() -> None:
-    limits = Timeouts(first_byte=0.2)
+    limits = Timeouts(first_byte=0.05)
     async with quirky([HELLO] * 2, Quirk.F27_SLOW_START, timeouts=limits) as (model, _):
         reply = await model.complete(request())
     assert (reply.message.content, reply.retries) == (HELLO.text, 1)
@@ -74,7 +74,7 @@ async def test_f27_r24_a_slow_start_has_its_limit() -> None:
 @pytest.mark.parametrize("quirk", [Quirk.F27_TRICKLE, Quirk.F27_ENDLESS])
 async def test_f27_r24_a_reply_that_takes_for_ever_has_its_limit(quirk: Quirk) -> None:
     script = [Reply("word " * 1000)] * 4
-    async with quirky(script, quirk, timeouts=Timeouts(total=0.3), seconds=0.05) as (model, endpoint):
+    async with quirky(script, quirk, timeouts=Timeouts(total=0.1), seconds=0.02) as (model, endpoint):
         with pytest.raises(ModelUnavailable, match="too long"):
             await model.complete(request())
     assert endpoint.disconnected.is_set()

@@ -108,5 +108,5 @@ async def test_f21_a_model_that_was_not_pulled_is_told() -> None:
 
 
 async def test_f22_a_first_call_that_loads_is_waited_for() -> None:
-    async with quirky([HELLO], Quirk.F22_SLOW_LOAD, profile="ollama", seconds=0.3) as (model, _):
+    async with quirky([HELLO], Quirk.F22_SLOW_LOAD, profile="ollama", seconds=0.05) as (model, _):
         assert (await model.complete(request())).retries == 0

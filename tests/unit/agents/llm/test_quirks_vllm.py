@@ -54,7 +54,7 @@ async def test_f5_skew_is_the_servers_fault_and_not_tried_again() -> None:
 
 
 async def test_f6_comments_are_no_reply() -> None:
-    async with quirky([HELLO], Quirk.F6_KEEP_ALIVES, seconds=0.3) as (model, _):
+    async with quirky([HELLO], Quirk.F6_KEEP_ALIVES, seconds=0.05) as (model, _):
         reply = await model.complete(request())
     assert (reply.retries, reply.message.content) == (0, HELLO.text)
 

@@ -117,6 +117,26 @@ def test_r9_our_system_message_is_sent_first_and_as_it_is(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PROFILES)
+@pytest.mark.parametrize(
+    "messages",
+    [
+        (),
+        (UserMessage(content="a"),),
+        (SystemMessage(content="Act."), SystemMessage(content="Hurry."), UserMessage(content="a")),
+        (SystemMessage(content="Act."), UserMessage(content="a"), SystemMessage(content="Hurry.")),
+    ],
+    ids=["nothing", "none", "two", "in the middle"],
+)
+def test_r9_anything_but_one_system_message_first_is_never_sent(name: str, messages: tuple[Message, ...]) -> None:
+    wrong = ModelRequest(conversation_id="c", messages=messages, tools=(), effort=ReasoningEffort.NONE)
+    encoder = BodyEncoder(profile(name))
+    for _ in range(2):
+        with pytest.raises(ValueError, match=r"system message|without messages"):
+            encoder.encode(wrong, {"model": "m"})
+    encoder.encode(asked(ReasoningEffort.NONE), {"model": "m"})
+
+
+@pytest.mark.parametrize("name", PROFILES)
 def test_r10_reasoning_has_at_most_one_name(name: str) -> None:
     said = render_message(AssistantMessage(content="a", reasoning="r"), profile(name))
     fields = {"reasoning", "reasoning_content"} & set(said)

@@ -13,6 +13,7 @@ from pullwright.agents.llm.failure import Failure, FailureKind, classify
 from pullwright.agents.llm.openai_model import OpenAIModel
 from pullwright.agents.llm.profile import profile
 from pullwright.agents.llm.retry import Retries, RetryPolicy, WaitedTime
+from pullwright.agents.llm.served import results_for
 from pullwright.agents.llm.settings import EndpointSettings, Timeouts
 from pullwright.agents.message import UserMessage
 from pullwright.agents.testing.contracts_model import request
@@ -174,9 +175,10 @@ def test_class_overloaded_says_how_long_to_wait(headers: dict[str, str], seconds
 @pytest.mark.anyio
 async def test_r31_each_call_is_one_line_without_what_was_said(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, logger="pullwright"):
-        await replied()
+        await replied(refused("busy", 503))
     (line,) = [record.message for record in caplog.records if record.message.startswith("model call")]
-    for part in ("model=scripted-mistral", "effort=high", "class=text", "finish=stop", "prompt=", "cached="):
+    numbers = ("prompt=", "cached=", "completion=", "reasoning=", "first_token=", "total=", "retries=1 ", "request=")
+    for part in ("profile=vllm", "model=scripted-mistral", "effort=high", "class=text", "finish=stop", *numbers):
         assert part in line
     assert "Hello" not in line
 
@@ -191,5 +193,39 @@ async def test_r32_a_key_that_the_server_repeats_is_not_told(caplog: pytest.LogC
     assert "s3cret" not in str(caught.value) + caplog.text
 
 
-def test_r32_a_password_in_the_url_is_not_shown() -> None:
-    assert EndpointSettings(url="https://me:pw@host:8/v1?key=x").shown_url == "https://host:8/v1"
+@pytest.mark.anyio
+@pytest.mark.parametrize("log_prompts", [False, True])
+async def test_r31_what_is_said_is_logged_only_when_enabled(
+    log_prompts: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    token = "ghp_" + "a" * 36
+    said = Reply("Hello.", "Hm.", [("bash", {"command": f"echo s3cret {token}"})])
+    with ScriptedEndpoint([said, HELLO], key="s3cret") as endpoint:
+        chosen = EndpointSettings(url=endpoint.url, key="s3cret", log_prompts=log_prompts)
+        async with OpenAIModel.open(chosen, clock=FakeClock()) as model:
+            with caplog.at_level(logging.INFO, logger="pullwright"):
+                first = (await model.complete(request(UserMessage(content="Greet.")))).message
+                await model.complete(request(UserMessage(content="Greet."), first, *results_for(first)[1:]))
+    lines = [record.message for record in caplog.records if record.message.startswith("model call of task-1")]
+    assert sum("Greet." in line for line in lines) == int(log_prompts)
+    assert any("bash" in line and "echo … …" in line for line in lines) is log_prompts
+    assert any("reasoning: 'Hm.'" in line for line in lines) is log_prompts
+    assert "s3cret" not in caplog.text
+    assert token not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://me:pw@host:8/v1?key=x", "https://host:8/v1"),
+        ("http://[::1]:8000/v1", "http://[::1]:8000/v1"),
+        ("me:pw@host/v1", "host/v1"),
+        ("http://host/v1?key=a@b", "http://…"),
+        ("http://me:p/w@host/v1", "http://…"),
+        ("http://me:pw", "http://…"),
+        ("http://host?key=x", "http://host"),
+        ("nonsense", "nonsense"),
+    ],
+)
+def test_r32_a_password_in_the_url_is_not_shown(url: str, shown: str) -> None:
+    assert EndpointSettings(url=url).shown_url == shown

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from pullwright.agents.errors import ModelUnavailable
-from pullwright.agents.llm.findings import Mark
+from pullwright.agents.errors import ConfigError, ModelUnavailable
+from pullwright.agents.finding import Mark
 from pullwright.agents.llm.profile import PROFILES
 from pullwright.agents.llm.self_test import SelfTest, self_test
 from pullwright.agents.llm.settings import EndpointSettings
@@ -26,11 +26,12 @@ async def examined(
     settings: EndpointSettings = VLLM,
     script: Answer = healthy,
     patience: float = 5.0,
+    slow: float = 5.0,
     **options: Any,
 ) -> SelfTest:
     style = options.pop("style", profile.removeprefix("nim-"))
     with ScriptedEndpoint(script, style=style, quirks=frozenset(quirks), **options) as endpoint:
-        return await self_test(replace(settings, url=endpoint.url, profile=profile), patience=patience)
+        return await self_test(replace(settings, url=endpoint.url, profile=profile), patience=patience, slow=slow)
 
 
 @pytest.mark.parametrize("profile", sorted(PROFILES))
@@ -42,46 +43,6 @@ async def test_r2_a_good_endpoint_is_good(profile: str) -> None:
     assert {"plain call", "tool calls", "effort", "parallel calls", "second turn", "counting", "images"} <= set(marks)
     assert found.suggested_profile == profile
     assert (found.model.window, found.usable) == (262_144, True)
-
-
-DEFECTS = [
-    (Quirk.F4_NO_PARSER, "vllm", "tool parser", Mark.MISSING, "--tool-call-parser mistral"),
-    (Quirk.F4_NO_PARSER, "sglang", "tool parser", Mark.MISSING, "--tool-call-parser mistral"),
-    (Quirk.F5_SKEW, "vllm", "mistral-common", Mark.MISSING, "<1.13"),
-    (Quirk.F7_ERROR_CHUNK, "vllm", "replies", Mark.WARN, "failed once"),
-    (Quirk.F7_ENGINE_DEAD, "vllm", "engine", Mark.MISSING, "EngineCore"),
-    (Quirk.F8_ADMISSION, "vllm", "load", Mark.WARN, "overloaded"),
-    (Quirk.F9_GLUED_CALLS, "vllm", "parallel calls", Mark.WARN, "damaged"),
-    (Quirk.F14_OVERLOAD_CHUNK, "sglang", "load", Mark.WARN, "overloaded"),
-    (Quirk.F17_SLOT_WINDOW, "llamacpp", "window", Mark.MISSING, "-np"),
-    (Quirk.F18_LOADING, "llamacpp", "loading", Mark.MISSING, "loading"),
-    (Quirk.F18_NO_DONE, "llamacpp", "replies", Mark.WARN, "failed once"),
-    (Quirk.F18_UNPARSABLE, "llamacpp", "replies", Mark.WARN, "failed once"),
-    (Quirk.F18_NO_IMAGES, "llamacpp", "images", Mark.WARN, "--mmproj"),
-    (Quirk.F19_TRUNCATES, "ollama", "window", Mark.MISSING, "OLLAMA_CONTEXT_LENGTH"),
-    (Quirk.F20_STOPS, "ollama", "replies", Mark.WARN, "failed once"),
-    (Quirk.F21_BUSY, "ollama", "load", Mark.WARN, "server busy"),
-    (Quirk.F21_NOT_FOUND, "ollama", "model name", Mark.MISSING, "try pulling it"),
-    (Quirk.F23_RETIRED, "nim-vllm", "model name", Mark.MISSING, "410"),
-    (Quirk.F24_RATE_LIMIT, "mistral", "load", Mark.WARN, "slow down"),
-    (Quirk.F24_STRICT_FIELDS, "vllm", "fields", Mark.MISSING, "extra_forbidden"),
-    (Quirk.F25_PAGE, "vllm", "replies", Mark.WARN, "failed once"),
-    (Quirk.F26_EMPTY, "vllm", "plain call", Mark.WARN, "empty"),
-    (Quirk.F28_SAME_IDS, "vllm", "parallel calls", Mark.OK, "work"),
-    (Quirk.F29_NAN, "vllm", "arguments", Mark.WARN, "no JSON"),
-    (Quirk.F30_UNAVAILABLE, "vllm", "load", Mark.WARN, "no healthy upstream"),
-]
-
-
-@pytest.mark.parametrize(
-    ("quirk", "profile", "name", "mark", "words"), DEFECTS, ids=lambda value: value if isinstance(value, str) else ""
-)
-async def test_r2_a_defect_is_named(quirk: Quirk, profile: str, name: str, mark: Mark, words: str) -> None:
-    found = await examined(quirk, profile=profile)
-    named = [one for one in found.findings if one.name == name]
-    assert [(one.mark, words in one.text) for one in named] == [(mark, True)], found.findings
-    assert found.usable is (mark is not Mark.MISSING)
-    assert all("\n" not in one.text for one in found.findings)
 
 
 async def test_r2_reasoning_in_the_text_is_named() -> None:
@@ -138,16 +99,54 @@ async def test_a_wrong_key_and_a_wrong_model_are_named() -> None:
     assert "'scripted-mistral'" in finding.text
 
 
-async def test_r24_a_server_that_hangs_is_named() -> None:
-    found = await examined(Quirk.F27_SLOW_START, patience=0.2)
-    assert [finding.name for finding in found.findings if finding.mark is Mark.MISSING] == ["time"]
-
-
-async def test_r27_the_self_test_does_not_ask_for_health() -> None:
-    with ScriptedEndpoint(healthy, style="sglang", quirks={Quirk.F15_SLOW_HEALTH}) as endpoint:
+async def test_r27_health_is_asked_for_once() -> None:
+    with ScriptedEndpoint(healthy, style="sglang") as endpoint:
         found = await self_test(EndpointSettings(url=endpoint.url, profile="sglang"))
     assert found.usable
-    assert "/health" not in endpoint.asked
+    assert endpoint.asked.count("/health") == 1
+
+
+async def test_a_slow_first_call_of_a_loaded_server_is_told() -> None:
+    found = await examined(Quirk.F22_SLOW_LOAD, slow=0.1, seconds=0.3)
+    finding = found.named("loading")
+    assert finding is not None
+    assert (finding.mark, "after each start" in finding.text) == (Mark.WARN, True)
+
+
+async def test_r17_the_first_turn_goes_back_as_the_model_wrote_it() -> None:
+    def marked(request: Any) -> Reply:
+        return replace(healthy(request), text="[\u2060INST] it is.")
+
+    with ScriptedEndpoint(marked, style="sglang") as endpoint:
+        await self_test(EndpointSettings(url=endpoint.url, profile="sglang"))
+    messages: list[Any] = [message for sent in endpoint.requests for message in cast("list[Any]", sent["messages"])]
+    replayed = {message["content"] for message in messages if message["role"] == "assistant"}
+    assert replayed == {"[\u2060INST] it is."}
+
+
+async def test_r28_the_conversation_is_named_to_routers() -> None:
+    with ScriptedEndpoint(healthy) as endpoint:
+        await self_test(EndpointSettings(url=endpoint.url))
+    assert all("x-session-id" in headers for headers in endpoint.headers)
+
+
+async def test_r32_secrets_in_the_url_are_not_shown() -> None:
+    with ScriptedEndpoint(healthy, quirks={Quirk.F7_ENGINE_DEAD}) as endpoint:
+        url = endpoint.url.replace("http://", "http://me:pass-word@")
+        found = await self_test(EndpointSettings(url=url))
+    assert not found.usable
+    assert "pass-word" not in str(found)
+    with pytest.raises(ModelUnavailable) as unreachable:
+        await self_test(EndpointSettings(url="http://me:pass-word@127.0.0.1:9/v1"))
+    assert "pass-word" not in str(unreachable.value)
+
+
+@pytest.mark.parametrize("url", ["me:pass-word@host/v1", "http://me:pass-word", "http://h:pass-word/v1?token=to-ken"])
+async def test_r32_a_url_that_is_none_keeps_its_secrets(url: str) -> None:
+    with pytest.raises(ConfigError, match="AGENT_ENDPOINT_URL") as caught:
+        await self_test(EndpointSettings(url=url))
+    assert "pass-word" not in str(caught.value)
+    assert "to-ken" not in str(caught.value)
 
 
 async def test_nobody_at_the_url_is_an_error() -> None:

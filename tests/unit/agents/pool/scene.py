@@ -44,6 +44,7 @@ class Hanging:
     """A model that never answers."""
 
     name = "hanging"
+    window = 0
 
     def __init__(self) -> None:
         self.asked = anyio.Event()
@@ -57,6 +58,9 @@ class Hanging:
             self.canceled = True
             raise
         raise AssertionError("unreachable")
+
+    def release(self, conversation_id: str) -> None:
+        pass
 
 
 class ToldProber:

@@ -18,7 +18,7 @@ from pullwright.agents.pool.endpoint import Endpoint, Replica
 from pullwright.agents.pool.placement import rendezvous
 from pullwright.agents.pool.pool import EndpointPool, PoolLimits
 from pullwright.agents.testing.fake_clock import FakeClock
-from pullwright.agents.testing.scripted_model import Reply, ScriptItem
+from pullwright.agents.testing.scripted_model import Reply, ScriptedModel, ScriptItem
 from tests.unit.agents.pool.scene import Hanging, asked, hosting, replica, request, requests
 
 pytestmark = [pytest.mark.anyio]
@@ -186,10 +186,37 @@ async def test_a_pool_needs_endpoints_with_names_of_their_own() -> None:
 
 @pytest.mark.parametrize("url", ["localhost:8000/v1", "", "http:///v1", "http://[::1/v1", "http://127.0.0.1:99999/v1"])
 async def test_an_endpoint_has_a_url_that_can_be_right(url: str) -> None:
-    with pytest.raises(ConfigError, match="no URL"):
+    with pytest.raises(ConfigError, match="no usable URL"):
         Endpoint(name="a", url=url)
 
 
 async def test_an_endpoint_has_a_profile_that_is_known() -> None:
     with pytest.raises(ConfigError, match="profile"):
         Endpoint(name="a", url="http://localhost:8000/v1", profile="tgi")
+
+
+async def test_a_reply_says_which_replica_gave_it() -> None:
+    pool, *_ = pair([Reply(text="one"), ModelUnavailable("down")], [Reply(text="two")])
+    assert [(await pool.complete(request())).endpoint for _ in range(2)] == [FIRST, SECOND]
+
+
+async def test_the_window_is_the_smallest_of_those_that_may_be_called_and_known() -> None:
+    clock = FakeClock()
+    small = hosting(FIRST, ScriptedModel([refused(FailureKind.AUTH)], window=1_000))
+    large = hosting(SECOND, ScriptedModel([Reply(text="there")], window=2_000))
+    silent = hosting("c", ScriptedModel([]))
+    pool = EndpointPool([small, large, silent], clock=clock)
+    assert pool.window == 1_000
+    pool._members[FIRST].stopped = "the key is refused"
+    assert pool.window == 2_000
+    assert EndpointPool([silent], clock=clock).window == 0
+
+
+async def test_a_released_conversation_is_forgotten_by_every_client() -> None:
+    pool, one, other, _ = pair([Reply(text="one")], [])
+    await pool.complete(request())
+    pool.release("task")
+    assert pool.status()[0].committed_tokens == pool.status()[1].committed_tokens == 0
+    for kept in (one, other):
+        assert isinstance(kept.model, ScriptedModel)
+        assert kept.model.released == ["task"]

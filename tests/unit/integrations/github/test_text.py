@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pullwright.integrations.github.text import ImageLink, allowed, image_addresses, image_links, image_type, one_line
+from pullwright.integrations.github.text import ImageLink, allowed, image_addresses, image_links, one_line
 
 WEB = "https://git.acme.example"
 ONE = "11111111-2222-3333-4444-555555555555"
@@ -19,14 +19,6 @@ def test_a_title_is_one_line_within_its_limit(text: str, limit: int) -> None:
     title = one_line(text, limit)
     assert len(title) <= limit
     assert not set(title) & set("\n\r\t\x00\x7f")
-
-
-def test_the_kind_of_a_picture_is_in_its_first_bytes() -> None:
-    assert image_type(b"\x89PNG\r\n\x1a\nrest") == "image/png"
-    assert image_type(b"\xff\xd8\xff\xe0rest") == "image/jpeg"
-    assert image_type(b"<svg onload='x'>") == ""
-    assert image_type(b"GIF89a") == ""
-    assert image_type(b"") == ""
 
 
 def test_pictures_are_found_in_order_and_once() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -22,7 +23,8 @@ BIG = os.urandom(5 << 20)
 
 @pytest.fixture
 async def cache(tmp_path: Path, anyio_backend: str) -> AsyncIterator[ArtefactCache]:
-    async with httpx2.AsyncClient() as client, anyio.create_task_group() as tasks:
+    trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    async with httpx2.AsyncClient(verify=trust) as client, anyio.create_task_group() as tasks:
         found = ArtefactCache(tmp_path, UpstreamClient(client, Upstreams()), tasks, max_bytes=20 << 20)
         await found.open_folder()
         yield found

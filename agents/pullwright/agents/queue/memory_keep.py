@@ -1,0 +1,67 @@
+"""The parts of the store in memory that keep things for a task: effects outside, and blobs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import anyio
+
+from pullwright.agents.errors import BlobMissing
+from pullwright.agents.ports.outbox import Effect, EffectStatus
+from pullwright.agents.task import Task
+
+
+class MemoryKeep:
+    """Effects and blobs; whose lease holds is known to the class that inherits this."""
+
+    def __init__(self) -> None:
+        self._effects: dict[tuple[str, str], Effect] = {}
+        self._blobs: dict[tuple[str, str], bytes] = {}
+
+    async def confirm(self, task: Task) -> None:
+        raise NotImplementedError
+
+    def _fence(self, task: Task) -> None:
+        raise NotImplementedError
+
+    async def intend(self, task: Task, key: str, *, kind: str) -> tuple[Effect, bool]:
+        await self.confirm(task)
+        known = self._effects.get((task.id, key))
+        if known is not None:
+            return known, False
+        effect = Effect(task_id=task.id, key=key, kind=kind, status=EffectStatus.INTENDED)
+        self._effects[task.id, key] = effect
+        return effect, True
+
+    async def settle(self, task: Task, key: str, *, external_id: str = "", url: str = "") -> Effect:
+        await anyio.lowlevel.checkpoint()
+        self._fence(task)
+        if (task.id, key) not in self._effects:
+            raise LookupError(f"task {task.id!r} never meant to make the effect {key!r}")
+        done = replace(self._effects[task.id, key], status=EffectStatus.DONE, external_id=external_id, url=url)
+        self._effects[task.id, key] = done
+        return done
+
+    async def effects(self, task_id: str) -> Sequence[Effect]:
+        await anyio.lowlevel.checkpoint()
+        return [effect for effect in self._effects.values() if effect.task_id == task_id]
+
+    async def put(self, task: Task, name: str, content: bytes) -> None:
+        await anyio.lowlevel.checkpoint()
+        self._fence(task)
+        self._blobs[task.id, name] = content
+
+    async def read(self, task_id: str, name: str) -> bytes:
+        await anyio.lowlevel.checkpoint()
+        content = self._blobs.get((task_id, name))
+        if content is None:
+            raise BlobMissing(f"task {task_id!r} has no blob {name!r}")
+        return content
+
+    async def forget(self, task_id: str) -> int:
+        await anyio.lowlevel.checkpoint()
+        names = [key for key in self._blobs if key[0] == task_id]
+        for key in names:
+            del self._blobs[key]
+        return len(names)

@@ -1,0 +1,201 @@
+"""One connection to PostgreSQL, and statements that are prepared on it.
+
+psycopg opens the connection; statements go through ``psycopg.pq``, its documented face of libpq, because adapting every
+value through its cursors costs four times the processor time of all the rest, and claims and appends are what a busy
+worker does all day. Calls block and let other threads run. What they know of types is what our tables have.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from itertools import count
+from typing import Final
+
+import psycopg
+from psycopg import pq
+from psycopg.conninfo import make_conninfo
+
+from pullwright.agents.errors import StoreError
+from pullwright.agents.queue.database import Again, Row, Value, plain
+
+SETTINGS: Final = (
+    "SET idle_in_transaction_session_timeout = '15s';"  # a frozen process must not hold everybody up
+    "SET lock_timeout = '20s'; SET synchronous_commit = 'on'; SET jit = off; SET client_encoding = 'UTF8'"
+)
+
+KEEPALIVE: Final[Mapping[str, int]] = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+"""A host that has gone without a word is noticed after about ten seconds (all in seconds, the last in milliseconds)."""
+
+_ABOUT: Final = """
+SELECT pg_backend_pid() AS pid, extract(epoch FROM pg_postmaster_start_time())::float8 AS started"""
+
+_NAME = re.compile(r"(?<!:):(\w+)")
+
+_PASSING: Final = ("08", "53", "57P", "40001", "40P01", "55P03", "25P03", "25P04", "25006", "58")
+"""SQLSTATEs, or their beginnings, of what passes: connections, resources, shutdown, deadlock, failover."""
+
+_OTHER_SCHEMA: Final = ("42P01", "42703", "42P10", "23502")
+
+_BYTES: Final = 17
+_DECODERS: Final[Mapping[int, Callable[[bytes], Value]]] = {
+    16: lambda value: value == b"t",
+    _BYTES: lambda value: bytes.fromhex(value[2:].decode()),
+    20: int,
+    21: int,
+    23: int,
+    700: float,
+    701: float,
+}
+
+
+class ConnectionLost(Again):
+    """The connection ended; what was under way may have happened."""
+
+
+class InTheFuture(Exception):
+    """The server has not given a transaction number away yet, or not any more since it crashed."""
+
+
+class OtherSchema(Exception):
+    """The tables are not those of this release."""
+
+
+class PostgresLink:
+    """One connection; used by one thread at a time."""
+
+    def __init__(self, conninfo: str) -> None:
+        try:
+            self._connection = psycopg.connect(make_conninfo(conninfo, **KEEPALIVE), autocommit=True)
+        except psycopg.OperationalError as exc:
+            raise ConnectionLost(_first_line(str(exc))) from exc
+        self._pg = self._connection.pgconn
+        self._prepared: dict[str, bytes] = {}
+        self._numbers = count(1)
+        self._shapes: dict[str, _Shape] = {}
+        self.simply(SETTINGS)
+        # A pooler gives its own number away; behind one nothing that lives longer than a transaction works.
+        about = self.rows(_ABOUT)[0]
+        self.pooled = about["pid"] != self._pg.backend_pid
+        self.server_start: float = about["started"]
+        """When the server was started, in seconds since 1970."""
+
+    @property
+    def connection(self) -> psycopg.Connection[tuple[object, ...]]:
+        """The connection itself, for notifications."""
+        return self._connection
+
+    @property
+    def broken(self) -> bool:
+        """Whether the connection is of no more use."""
+        return self._pg.status != pq.ConnStatus.OK or self._pg.transaction_status != pq.TransactionStatus.IDLE
+
+    def simply(self, sql: str) -> Sequence[bytes]:
+        """Run statements without values and return the first row of the last one."""
+        result = self._checked(self._pg.exec_(sql.encode()))
+        return [result.get_value(0, column) or b"" for column in range(result.nfields)] if result.ntuples else []
+
+    def rows(self, sql: str, values: Mapping[str, Value] | None = None) -> Sequence[Row]:
+        """Run one statement and return its rows."""
+        result = self.execute(sql, values or {})
+        if not result.ntuples:
+            return []
+        shape = self._shapes.get(sql) or self._shapes.setdefault(sql, _Shape(result))
+        return [shape.row(result, index) for index in range(result.ntuples)]
+
+    def execute(self, sql: str, values: Mapping[str, Value]) -> pq.abc.PGresult:
+        """Run one statement; from its second time on it is prepared."""
+        query, names = _translated(sql)
+        parameters = [_encoded(values[name]) for name in names]
+        formats = [isinstance(values[name], bytes) for name in names]
+        name = self._prepared.get(sql)
+        if name:
+            return self._checked(self._pg.exec_prepared(name, parameters, formats))
+        if name is None or self.pooled:
+            self._prepared[sql] = b""
+            return self._checked(self._pg.exec_params(query, parameters, param_formats=formats))
+        self._prepared[sql] = name = b"s%d" % next(self._numbers)
+        self._checked(self._pg.prepare(name, query))
+        return self._checked(self._pg.exec_prepared(name, parameters, formats))
+
+    def notices(self) -> Sequence[str]:
+        """Return what was notified, without waiting.
+
+        Raises:
+            ConnectionLost: The connection ended.
+        """
+        try:
+            self._pg.consume_input()
+        except psycopg.OperationalError as exc:
+            raise ConnectionLost(_first_line(str(exc))) from exc
+        found = []
+        while (notice := self._pg.notifies()) is not None:
+            found.append(notice.extra.decode(errors="replace"))
+        return found
+
+    def close(self) -> None:
+        """End the connection."""
+        self._connection.close()
+
+    def _checked(self, result: pq.abc.PGresult) -> pq.abc.PGresult:
+        if result.status in (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK):
+            return result
+        raise self._error(result)
+
+    def _error(self, result: pq.abc.PGresult) -> Exception:
+        state = (result.error_field(pq.DiagnosticField.SQLSTATE) or b"").decode()
+        text = (result.error_field(pq.DiagnosticField.MESSAGE_PRIMARY) or b"").decode(errors="replace")
+        text = text or _first_line(self._pg.get_error_message())
+        if self._pg.status != pq.ConnStatus.OK:
+            return ConnectionLost(text)
+        if state.startswith(_PASSING):
+            return Again(text)
+        if state == "22023":
+            return InTheFuture(text)
+        if state.startswith(_OTHER_SCHEMA):
+            return OtherSchema(text)
+        return StoreError(f"the database refused a statement: {text} ({state})")
+
+
+class _Shape:
+    """Names and types of a statement's columns."""
+
+    def __init__(self, result: pq.abc.PGresult) -> None:
+        columns = range(result.nfields)
+        self._names = [(result.fname(column) or b"").decode() for column in columns]
+        self._decoders = [_DECODERS.get(result.ftype(column), bytes.decode) for column in columns]
+
+    def row(self, result: pq.abc.PGresult, index: int) -> Row:
+        values = (result.get_value(index, column) for column in range(len(self._names)))
+        return {
+            name: None if value is None else decode(value)
+            for name, decode, value in zip(self._names, self._decoders, values, strict=True)
+        }
+
+
+@cache
+def _translated(sql: str) -> tuple[bytes, tuple[str, ...]]:
+    names = tuple(dict.fromkeys(_NAME.findall(sql)))
+    return _NAME.sub(lambda match: f"${names.index(match[1]) + 1}", sql).encode(), names
+
+
+def _encoded(value: Value) -> bytes:
+    match value:
+        case str():
+            return str(plain(value)).encode()
+        case bool():
+            return b"t" if value else b"f"
+        case int() | float():
+            return repr(value).encode()
+    return value
+
+
+def _first_line(text: str) -> str:
+    return (text.strip().splitlines() or ["no answer"])[0]

@@ -1,0 +1,143 @@
+"""Steering: what happens between two steps: people's words arrive, budgets are looked at, the segment may end."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from pullwright.agents.budget import Level, Spent
+from pullwright.agents.calls import Pause, is_yes
+from pullwright.agents.conversation import ANSWERED, RunState
+from pullwright.agents.events import BudgetNoted, QuestionAsked, RunEvent, UserSaid
+from pullwright.agents.ports.clock import Clock
+from pullwright.agents.ports.engine import Segment
+from pullwright.agents.ports.store import Signal, SignalKind, TaskStore
+from pullwright.agents.recorder import RunRecorder
+from pullwright.agents.resumption import seconds_run
+from pullwright.agents.task import WaitReason
+
+RELEASED: Final = "it goes on when it is its turn again"
+NEARLY: Final = "You have used most of what this run may use; left are {left}. Finish what matters most, then hand in."
+SPENT: Final = "The run has used its {total}. Shall it go on with as much again? (yes, no, or how many more)"
+
+_NO: Final = re.compile(r"(n|no|nope|stop|end|deny|denied)\b.*", re.IGNORECASE | re.DOTALL)
+_NUMBER: Final = re.compile(r"\+?\s*\$?(\d{1,12}(?:\.\d{1,6})?)\b.{0,40}", re.DOTALL)
+
+Price = Callable[[RunState], float | None]
+"""What a run has cost until now, in dollars."""
+
+
+class Steering:
+    """Looks after one attempt between its steps."""
+
+    def __init__(
+        self, *, store: TaskStore, segment: Segment, recorder: RunRecorder, clock: Clock, price: Price
+    ) -> None:
+        self._store = store
+        self._segment = segment
+        self._recorder = recorder
+        self._clock = clock
+        self._price = price
+        self._first = recorder.state.steps
+        self._started = clock.monotonic()
+        self._earlier = seconds_run(recorder.earlier, before=recorder.task.attempt)
+        self._looked = False
+
+    async def between_steps(self) -> Pause | None:
+        """Take in what people said and look at the budget; return how the attempt ends, if it is to end here.
+
+        Raises:
+            BudgetExceeded: A limit is reached, and nobody allows more.
+        """
+        signals: Sequence[Signal] = ()
+        if self._segment.signals or not self._looked:
+            self._looked = True
+            signals = await self._store.signals(self._recorder.task.id)
+        pause = await self._limits(await self._words(signals))
+        if pause is None and self._segment.must_yield(self._recorder.state.steps - self._first):
+            return Pause(reason=RELEASED)
+        return pause
+
+    async def _words(self, signals: Sequence[Signal]) -> Signal | None:
+        """Tell the model what people said, and return the answer to a question about the budget."""
+        question = self._recorder.state.question
+        answer: Signal | None = None
+        if question is not None and not question.call_id:
+            answer = next((one for one in signals if one.kind is SignalKind.ANSWER), None)
+        told = [one for one in signals if one is not answer]
+        events = [UserSaid(step=self._recorder.state.steps, content=_told(one, question)) for one in told]
+        await self._recorder.record(*events, consumed=[one.id for one in told])
+        return answer
+
+    async def _limits(self, answer: Signal | None) -> Pause | None:
+        while True:
+            levels = self._levels()
+            reached = next((level for level in levels if level.reached), None)
+            if reached is None:
+                await self._drop(answer)
+                await self._note([level for level in levels if level.nearly_reached])
+                return None
+            if answer is None:
+                return self._spent(reached)
+            await self._settle(reached, answer)
+            answer = None
+
+    def _levels(self) -> tuple[Level, ...]:
+        state = self._recorder.state
+        seconds = self._earlier + self._clock.monotonic() - self._started
+        spent = Spent(steps=state.steps, usage=state.usage, seconds=seconds, dollars=self._price(state))
+        return self._recorder.task.spec.budget.levels(spent, state.raised)
+
+    def _spent(self, level: Level) -> Pause:
+        if not self._recorder.task.spec.may_ask:
+            raise level.exceeded()
+        question = SPENT.format(total=level.total)
+        wait = WaitReason.APPROVAL_REQUIRED.value
+        asked = QuestionAsked(step=self._recorder.state.steps, question=question, wait=wait)
+        return Pause(reason=question, question=asked)
+
+    async def _settle(self, level: Level, answer: Signal) -> None:
+        """Raise the limit as the answer says; words that say neither yes nor no are for the model."""
+        if _NO.fullmatch(answer.text.strip()):
+            raise level.exceeded()
+        more = self._more(level, answer.text.strip())
+        step = self._recorder.state.steps
+        event: RunEvent = UserSaid(step=step, content=answer.text)
+        if more:
+            allowed = max(level.spent, level.allowed) + more
+            event = BudgetNoted(step=step, limit=level.limit.value, spent=level.spent, allowed=allowed, raised=True)
+        await self._recorder.record(event, consumed=[answer.id])
+
+    def _more(self, level: Level, words: str) -> float:
+        if is_yes(words):
+            agreed = self._recorder.task.spec.budget.levels(Spent(dollars=0.0), {})
+            return next(one.allowed for one in agreed if one.limit is level.limit)
+        number = _NUMBER.fullmatch(words)
+        return float(number[1]) if number else 0.0
+
+    async def _drop(self, answer: Signal | None) -> None:
+        """Tell the model an answer to a question that has become pointless."""
+        question = self._recorder.state.question
+        if answer is not None and question is not None:
+            said = UserSaid(step=self._recorder.state.steps, content=_told(answer, question))
+            await self._recorder.record(said, consumed=[answer.id])
+
+    async def _note(self, levels: Sequence[Level]) -> None:
+        state = self._recorder.state
+        fresh = [level for level in levels if level.limit.value not in state.noted]
+        if not fresh:
+            return
+        notes = [
+            BudgetNoted(step=state.steps, limit=level.limit.value, spent=level.spent, allowed=level.allowed)
+            for level in fresh
+        ]
+        words = NEARLY.format(left=", ".join(level.left for level in fresh))
+        await self._recorder.record(*notes, UserSaid(step=state.steps, content=words, nudge=True))
+
+
+def _told(signal: Signal, question: QuestionAsked | None) -> str:
+    """Return what the model is told: an answer whose question is no longer in the conversation comes with it."""
+    if signal.kind is SignalKind.ANSWER and question is not None:
+        return ANSWERED.format(question=question.question, answer=signal.text)
+    return signal.text

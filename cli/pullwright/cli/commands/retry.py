@@ -1,0 +1,46 @@
+"""``agent retry``: the same work once more, from its start or from the files of a step."""
+
+from __future__ import annotations
+
+import json as json_
+import sys
+from dataclasses import replace
+from functools import partial
+
+from pullwright.agents.errors import TaskError
+from pullwright.agents.ports.durable import DurableStore
+from pullwright.agents.ports.mirror import Mirror
+from pullwright.agents.ports.store import TaskStore
+from pullwright.agents.task import Task, TaskSpec
+from pullwright.cli.commands.checkpoints import Kept, with_kept
+from pullwright.cli.commands.tasks import with_store
+from pullwright.cli.speech import complain
+
+
+def retry_command(task_id: str, *, from_step: int | None, json: bool) -> int:
+    """File a task that has ended once more."""
+    if from_step is None:
+        return with_store(partial(_from_start, task_id=task_id, json=json))
+    return with_kept(task_id, partial(_from_step, step=from_step, json=json))
+
+
+async def _from_start(store: DurableStore, *, task_id: str, json: bool) -> int:
+    task = await store.get(task_id)
+    return await _file(store, task, task.spec, json=json)
+
+
+async def _from_step(store: TaskStore, mirror: Mirror, kept: Kept, *, step: int, json: bool) -> int:
+    del mirror
+    # Without a branch of its own the new run stays on the commit that the files were made on.
+    base_ref = kept.task.spec.base_ref or kept.base.sha
+    spec = replace(kept.task.spec, base_ref=base_ref, start=kept.after(step), start_base=kept.base.sha)
+    return await _file(store, kept.task, spec, json=json)
+
+
+async def _file(store: TaskStore, task: Task, spec: TaskSpec, *, json: bool) -> int:
+    if not task.status.terminal:
+        raise TaskError(f"task {task.id!r} is {task.status.value}; only one that has ended can be tried again")
+    again = await store.create(replace(spec, parent_id=task.id, not_before=None))
+    sys.stdout.write((json_.dumps({"task": again.id}) if json else again.id) + "\n")
+    complain(f"filed; a worker takes it, or run it now with: agent worker --task {again.id}")
+    return 0

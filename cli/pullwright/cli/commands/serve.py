@@ -1,0 +1,100 @@
+"""``agent serve``: the HTTP API, and a worker in the same process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import anyio
+from anyio import create_task_group
+
+from pullwright.agents.errors import ConfigError
+from pullwright.agents.task import TaskSpec
+from pullwright.agents.worker.queue_engine import DRAIN_SECONDS, QueueEngine
+from pullwright.cli import model_wiring, wiring
+from pullwright.cli.capacity import default_slots
+from pullwright.cli.intake import Origin, RunRequest, specify
+from pullwright.cli.runtime import drainable, run_async
+from pullwright.cli.server.app import make_app
+from pullwright.cli.server.listen import listen
+from pullwright.cli.server.tasks import Filing
+from pullwright.cli.settings import Settings, load_settings
+from pullwright.cli.speech import complain
+
+TOKEN_LENGTH: Final = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeRequest:
+    """What was typed."""
+
+    host: str
+    port: int
+    slots: int = 0
+    drain_seconds: float = DRAIN_SECONDS
+
+
+def serve_command(request: ServeRequest) -> int:
+    """Serve until told to end.
+
+    Raises:
+        ConfigError: There is no token, or the address can not be listened on.
+    """
+    settings = load_settings(Path.cwd())
+    model_wiring.require_endpoint(settings)
+    if len(settings.api_token.get_secret_value()) < TOKEN_LENGTH:
+        raise ConfigError("the API needs a token; set AGENT_API_TOKEN to the output of: openssl rand -hex 32")
+    return run_async(partial(_serve, settings, request))
+
+
+async def _serve(settings: Settings, request: ServeRequest) -> int:
+    async with wiring.open_store(settings) as store:
+        worker = wiring.this_worker(settings, slots=request.slots or default_slots(settings))
+        engine = QueueEngine(store, worker, drain_seconds=request.drain_seconds)
+        closing = anyio.Event()
+        token = settings.api_token.get_secret_value()
+        app = make_app(store, engine, partial(specify_filing, settings), token=token, closing=closing)
+
+        async def serve() -> int:
+            async with (
+                wiring.open_advancer(settings, store, holds=engine.holds, note=complain) as advance,
+                create_task_group() as group,
+            ):
+                port = await group.start(partial(listen, app, host=request.host, port=request.port, closing=closing))
+                complain(f"serving on http://{request.host}:{port} with {worker.slots} slots")
+                await engine.serve(advance)
+                group.cancel_scope.cancel()
+            return 0
+
+        return await drainable(serve, engine.stop)
+
+
+async def specify_filing(settings: Settings, filing: Filing) -> TaskSpec:
+    """Make the specification of what a client asks for.
+
+    Raises:
+        ConfigError: The repository is not one on a code host.
+        IntegrationError: The issue that is named can not be read.
+    """
+    from pullwright.sandbox.checkout import parse_remote
+
+    remote = parse_remote(filing.repository)
+    if not remote.host:
+        raise ConfigError(
+            f"{filing.repository!r} is no repository on a code host; give its URL (https://HOST/OWNER/NAME)"
+        )
+    request = RunRequest(
+        instruction=filing.instruction,
+        base=filing.base,
+        checks=tuple(filing.checks),
+        no_pr=not filing.pull_request,
+        max_steps=filing.max_steps,
+        max_minutes=filing.max_minutes,
+        plan=filing.plan,
+        may_ask=filing.may_ask or filing.plan,
+    )
+    host = wiring.code_host(settings, remote)
+    spec = await specify(request, settings, Origin(remote=remote, checkout=None), host, wiring.render_issue)
+    return replace(spec, source="api", priority=filing.priority, not_before=filing.not_before)

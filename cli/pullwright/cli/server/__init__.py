@@ -1,0 +1,1 @@
+"""The HTTP side of ``agent serve``: an API over tasks, and a place to mount more."""

@@ -1,0 +1,116 @@
+"""The API over tasks: file, look at, follow, tell, answer, cancel."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Annotated, Any
+
+import anyio
+from fastapi import APIRouter, Header, Query, Response
+from fastapi.responses import StreamingResponse
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from pullwright.agents.ports.durable import DurableStore
+from pullwright.agents.ports.engine import Engine
+from pullwright.agents.ports.store import SignalKind
+from pullwright.agents.task import TaskSpec
+from pullwright.cli.render import task_data
+from pullwright.cli.server.event_stream import event_stream
+
+Text = Annotated[str, Field(min_length=1, max_length=100_000)]
+Command = Annotated[str, Field(min_length=1, max_length=4096)]
+Key = Annotated[str, Field(max_length=200)]
+
+
+class Filing(BaseModel):
+    """What a client asks for."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    instruction: Text
+    repository: Annotated[str, Field(min_length=1, max_length=2000)]
+    """URL of the repository on its code host."""
+    base: Annotated[str, Field(max_length=250)] = ""
+    checks: Annotated[list[Command], Field(max_length=20)] = []
+    pull_request: bool = True
+    plan: bool = False
+    may_ask: bool = True
+    priority: Annotated[int, Field(ge=-1000, le=1000)] = 0
+    not_before: Annotated[AwareDatetime | None, Field(strict=False)] = None
+    max_steps: Annotated[int | None, Field(ge=1, le=100_000)] = None
+    max_minutes: Annotated[float | None, Field(gt=0, le=100_000)] = None
+
+
+class Words(BaseModel):
+    """Something that is told to a run."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    text: Text
+    author: Annotated[str, Field(max_length=200)] = ""
+    key: Key = ""
+    """Names these words: sent twice, they count once."""
+
+
+class Reason(BaseModel):
+    """Why a task is to end."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    reason: Annotated[str, Field(max_length=1000)] = ""
+
+
+Specify = Callable[[Filing], Awaitable[TaskSpec]]
+"""Makes the specification of what a client asks for."""
+
+
+def task_routes(store: DurableStore, engine: Engine, specify: Specify, closing: anyio.Event) -> APIRouter:
+    """Return the routes below ``/api/tasks``."""
+    routes = APIRouter(prefix="/api/tasks")
+
+    @routes.post("", status_code=201)
+    async def file(filing: Filing) -> dict[str, Any]:
+        return task_data(await engine.submit(await specify(filing)))
+
+    @routes.get("")
+    async def newest(limit: Annotated[int, Query(ge=1, le=1000)] = 50) -> list[dict[str, Any]]:
+        return [task_data(task) for task in await store.list(limit=limit)]
+
+    @routes.get("/{task_id}")
+    async def one(task_id: str) -> dict[str, Any]:
+        return task_data(await store.get(task_id))
+
+    @routes.get("/{task_id}/events")
+    async def events(
+        task_id: str,
+        after: Annotated[int, Query(ge=0)] = 0,
+        last_event_id: Annotated[int | None, Header(ge=0)] = None,
+    ) -> Response:
+        task = await store.get(task_id)
+        seen = after if last_event_id is None else last_event_id
+        if task.status.terminal and not await store.journal(task.id, after=seen):
+            return Response(status_code=204)  # tells an EventSource not to come back
+        stream: AsyncIterator[bytes] = event_stream(store, task.id, after=seen, closing=closing)
+        return StreamingResponse(stream, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+
+    _add_steering(routes, store, engine)
+    return routes
+
+
+def _add_steering(routes: APIRouter, store: DurableStore, engine: Engine) -> None:
+    async def tell(task_id: str, kind: SignalKind, words: Words) -> dict[str, Any]:
+        task = await store.get(task_id)
+        return task_data(await engine.wake(task.id, kind, words.text, author=words.author, key=words.key))
+
+    @routes.post("/{task_id}/messages")
+    async def message(task_id: str, words: Words) -> dict[str, Any]:
+        return await tell(task_id, SignalKind.MESSAGE, words)
+
+    @routes.post("/{task_id}/answer")
+    async def answer(task_id: str, words: Words) -> dict[str, Any]:
+        return await tell(task_id, SignalKind.ANSWER, words)
+
+    @routes.post("/{task_id}/cancel")
+    async def cancel(task_id: str, reason: Reason) -> dict[str, Any]:
+        task = await store.get(task_id)
+        return task_data(await engine.cancel(task.id, reason=reason.reason or "canceled through the API"))
