@@ -1,0 +1,160 @@
+"""The role of the inbox: what other systems told us, kept until it has become a task, a message or a reasoned no.
+
+A webhook's request does nothing but ``receive``. Everything else, asking the other system included, happens later to
+deliveries that were taken under a lease, one at a time for each piece of work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final, Protocol
+
+from pullwright.agents.ports.store import SignalKind
+from pullwright.agents.task import Task, TaskSpec
+
+TAKEN_SECONDS: Final = 60.0
+"""How long a delivery that was taken is left to who took it."""
+
+MAX_PUT_OFF: Final = 12
+"""How often in a row a delivery is put off before it has failed; with the growing pauses that is about a day."""
+
+
+class Receipt(StrEnum):
+    """What became of a delivery at the door."""
+
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+    """This delivery, or another one with the same meaning, is known already."""
+
+
+class DeliveryStatus(StrEnum):
+    """How far a delivery has come."""
+
+    WAITING = "waiting"
+    FILED = "filed"
+    """It became a task."""
+    TOLD = "told"
+    """It was told to a live task: as a message, an answer or a stop."""
+    IGNORED = "ignored"
+    REFUSED = "refused"
+    """Somebody who may not, or something that can not be done; ``reason`` says which."""
+    FAILED = "failed"
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing more happens to it."""
+        return self is not DeliveryStatus.WAITING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewDelivery:
+    """What came through the door, verified and understood, but not acted on."""
+
+    source: str
+    """The adapter that understands ``content``: ``github``, ``jira`` …"""
+    connection: str
+    """Which hook, app or account of that source it came through."""
+    key: str
+    """The other system's own id of the delivery; unique within the connection."""
+    meaning_key: str = ""
+    """Names what it means, however often and by whichever hook it is told; empty for what has no such name."""
+    work_key: str = ""
+    """The piece of work that it is about; deliveries of one piece are taken in order, one at a time."""
+    kind: str = ""
+    """What it means, in a word, for people."""
+    content: str = ""
+    """The adapter's own JSON."""
+    ignored: str = ""
+    """Why nothing needs to be done about it; it is noted as ``ignored`` at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """A delivery as it stands."""
+
+    id: str
+    source: str
+    connection: str
+    key: str
+    meaning_key: str
+    work_key: str
+    kind: str
+    content: str
+    status: DeliveryStatus
+    reason: str = ""
+    task_id: str = ""
+    """The task that it became, or that was told."""
+    put_off: int = 0
+    """How often in a row it could not be dealt with."""
+    turn: int = 0
+    """Counts how often it was taken, and is the fence of who has it."""
+    received_at: datetime
+    run_at: datetime | None = None
+
+
+class InboxStore(Protocol):
+    """Deliveries that survive any crash. Each method is one transaction, as in ``TaskStore``."""
+
+    async def receive(self, delivery: NewDelivery) -> Receipt:
+        """Keep a delivery, unless it or its meaning is known already. Cheap: this is all that a request waits for."""
+        ...
+
+    async def take(self, worker_id: str, *, limit: int = 1) -> Sequence[Delivery]:
+        """Return deliveries that are due, oldest first, for ``TAKEN_SECONDS``; of one work key the oldest only.
+
+        Two callers never have one delivery at the same time, nor two deliveries of one work key.
+        """
+        ...
+
+    async def file(self, delivery: Delivery, spec: TaskSpec) -> Task:
+        """Make the task and settle the delivery as ``filed``.
+
+        Raises:
+            DuplicateTask: A live task has the work key; nothing was changed.
+            LeaseLost: Somebody else has taken the delivery since.
+        """
+        ...
+
+    async def tell(self, delivery: Delivery, task_id: str, kind: SignalKind, text: str, *, author: str = "") -> Task:
+        """Tell a task something, as ``TaskStore.send`` with the delivery's key, and settle the delivery as ``told``.
+
+        Raises:
+            TaskNotFound, IllegalTransition: Nothing was changed.
+            LeaseLost: Somebody else has taken the delivery since.
+        """
+        ...
+
+    async def settle(self, delivery: Delivery, status: DeliveryStatus, reason: str, *, task_id: str = "") -> Delivery:
+        """End a delivery without a task of its own.
+
+        Raises:
+            LeaseLost: Somebody else has taken the delivery since.
+        """
+        ...
+
+    async def put_off(self, delivery: Delivery, *, seconds: float, reason: str) -> Delivery:
+        """Leave a delivery for later, or as ``failed`` when that happened too often.
+
+        Raises:
+            LeaseLost: Somebody else has taken the delivery since.
+        """
+        ...
+
+    async def deliveries(self, *, limit: int = 50, status: DeliveryStatus | None = None) -> Sequence[Delivery]:
+        """Return the newest first."""
+        ...
+
+    async def tasks_of(self, work_key: str) -> Sequence[Task]:
+        """Return the tasks of a piece of work, newest first."""
+        ...
+
+    async def wait_for_deliveries(self, seconds: float) -> None:
+        """Return as soon as there may be something to take, at the latest after ``seconds``."""
+        ...
+
+    async def forget_deliveries(self, *, before: datetime) -> int:
+        """Remove settled deliveries that are older; return how many. Keep at least 14 days of them."""
+        ...
