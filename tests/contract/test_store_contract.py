@@ -10,6 +10,7 @@ from pullwright.agents.ports.durable import DurableStore
 from pullwright.agents.queue.memory import MemoryStore
 from pullwright.agents.queue.open import open_store
 from pullwright.agents.testing.contracts_blobs import BlobStoreContract
+from pullwright.agents.testing.contracts_inbox import InboxContract
 from pullwright.agents.testing.contracts_lanes import LaneContract
 from pullwright.agents.testing.contracts_lease import LeaseStoreContract, WorkerContract
 from pullwright.agents.testing.contracts_outbox import OutboxStoreContract
@@ -25,6 +26,7 @@ class EveryContract(
     LaneContract,
     OutboxStoreContract,
     BlobStoreContract,
+    InboxContract,
 ):
     @pytest.fixture
     def clock(self) -> FakeClock:

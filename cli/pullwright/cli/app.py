@@ -210,11 +210,15 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 for any that is free.")] = 8700,
     slots: Slots = 0,
     drain_seconds: DrainSeconds = 120.0,
+    poll: Annotated[
+        float, typer.Option(min=0, help="Let no webhook in; ask every so many seconds instead.", metavar="SECONDS")
+    ] = 0.0,
 ) -> None:
     """Answer the HTTP API, and run queued tasks in the same process; ends like `agent worker`."""
     from pullwright.cli.commands.serve import ServeRequest, serve_command
 
-    raise typer.Exit(serve_command(ServeRequest(host=host, port=port, slots=slots, drain_seconds=drain_seconds)))
+    request = ServeRequest(host=host, port=port, slots=slots, drain_seconds=drain_seconds, poll=poll)
+    raise typer.Exit(serve_command(request))
 
 
 @app.command()

@@ -42,6 +42,17 @@ TRUSTED_ONLY = frozenset(
         "gpu_hour_price",
         "github_token",
         "github_api_url",
+        "github_webhook_secrets",
+        "github_connection",
+        "github_bot_login",
+        "github_bot_id",
+        "github_app_id",
+        "github_label",
+        "github_new_issues",
+        "github_users",
+        "github_denied_users",
+        "github_allowed_apps",
+        "webhook_max_mb",
         "egress",
         "egress_hosts",
         "open_egress",
@@ -135,6 +146,28 @@ class Settings(BaseSettings):
     """Fine-grained token with contents and pull requests (write) and issues (read)."""
     github_api_url: str = "https://api.github.com"
     """``https://HOST/api/v3`` for GitHub Enterprise Server."""
+    github_webhook_secrets: tuple[SecretStr, ...] = ()
+    """Secrets of GitHub's webhooks, two while one replaces the other; without any, no webhook is let in."""
+    github_connection: str = Field(default="main", pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    """The end of the address of GitHub's webhooks: ``/webhooks/github/main``."""
+    github_bot_login: str = Field(default="", max_length=100)
+    """Who the bot is on GitHub: ``slug[bot]`` of an App, or the login of a machine user."""
+    github_bot_id: int = Field(default=0, ge=0)
+    """The bot's user id, so that it never answers itself."""
+    github_app_id: int = Field(default=0, ge=0)
+    """The id of the App, if it is one."""
+    github_label: str = Field(default="agent", min_length=1, max_length=100)
+    """The label that asks for work."""
+    github_new_issues: bool = False
+    """Whether a mention in the text of a new issue asks for work."""
+    github_users: tuple[str, ...] = ()
+    """When given, only these may ask for work, and only if they may write to the repository."""
+    github_denied_users: tuple[str, ...] = ()
+    """Who may never ask for work."""
+    github_allowed_apps: tuple[str, ...] = ()
+    """Apps that may ask for work; their rights are not looked up."""
+    webhook_max_mb: int = Field(default=25, ge=1, le=100)
+    """Largest delivery that is read."""
     checks: tuple[str, ...] = ()
     """Commands that decide whether a change is good, unless ``--check`` names others."""
     max_steps: int = Field(default=100, ge=1)
@@ -186,7 +219,8 @@ class Settings(BaseSettings):
     @property
     def secrets(self) -> tuple[str, ...]:
         """Every key and token; none of them may be in what leaves this process."""
-        held = (self.github_token, self.endpoint_key, *(table.key for table in self.endpoints))
+        keys = (table.key for table in self.endpoints)
+        held = (self.github_token, self.endpoint_key, *keys, *self.github_webhook_secrets)
         return tuple(filter(None, (secret.get_secret_value() for secret in held)))
 
     @classmethod

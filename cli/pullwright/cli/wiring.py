@@ -30,6 +30,7 @@ from pullwright.cli.settings import Settings
 
 if TYPE_CHECKING:
     from pullwright.agents.worker.advance import Advancer
+    from pullwright.integrations.github.settings import GitHubSettings
     from pullwright.sandbox.docker_engine import DockerEngine
     from pullwright.sandbox.docker_provider import DockerProvider
     from pullwright.sandbox.image import SandboxImage
@@ -88,18 +89,28 @@ def code_host(settings: Settings, remote: RepositoryRef | None) -> CodeHost | No
     Raises:
         ConfigError: The settings of the code host are wrong.
     """
-    from pullwright.integrations.github import GitHubCodeHost, GitHubSettings
-    from pullwright.integrations.github.settings import CA_FILE_VARIABLES
+    from pullwright.integrations.github import GitHubCodeHost
+
+    github = github_settings(settings)
+    if remote is None or not github.matches(remote):
+        return None
+    return GitHubCodeHost(github)
+
+
+def github_settings(settings: Settings) -> GitHubSettings:
+    """Return where GitHub is, and the token for it.
+
+    Raises:
+        ConfigError: They are wrong.
+    """
+    from pullwright.integrations.github.settings import CA_FILE_VARIABLES, GitHubSettings
 
     ca_file = next((os.environ[name] for name in CA_FILE_VARIABLES if os.environ.get(name)), "")
-    github = GitHubSettings(
+    return GitHubSettings(
         api_url=settings.github_api_url,
         token=settings.github_token.get_secret_value(),
         ca_file=Path(ca_file) if ca_file else None,
     )
-    if remote is None or not github.matches(remote):
-        return None
-    return GitHubCodeHost(github)
 
 
 def render_issue(issue: Issue) -> str:

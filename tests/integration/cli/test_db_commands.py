@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pullwright.agents.queue import migrations
+from pullwright.agents.queue.migrations import HEAD
 from tests.integration.queue.filled import TASKS, add_worker, fill, new_file, run
 from tests.postgres import PostgresServer, transaction_pooler
 
@@ -41,8 +42,8 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 def test_upgrade_makes_the_tables_and_then_has_nothing_to_do(empty_postgres_url: str, tmp_path: Path) -> None:
     for target in (f"sqlite:///{tmp_path / 'new.db'}", empty_postgres_url):
-        assert agent("db", "upgrade", url=target, cwd=tmp_path).stdout == "the tables were made (schema 2)\n"
-        assert agent("db", "upgrade", url=target, cwd=tmp_path).stdout == "the schema is up to date (2)\n"
+        assert agent("db", "upgrade", url=target, cwd=tmp_path).stdout == f"the tables were made (schema {HEAD})\n"
+        assert agent("db", "upgrade", url=target, cwd=tmp_path).stdout == f"the schema is up to date ({HEAD})\n"
 
 
 def test_a_file_of_the_last_release_is_upgraded(tmp_path: Path) -> None:
@@ -54,8 +55,8 @@ def test_a_file_of_the_last_release_is_upgraded(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'old.db'}"
     checked = agent("db", "check", url=url, cwd=tmp_path)
     assert checked.returncode == 1
-    assert "✘ schema: 1, this release needs 2; run `agent db upgrade`" in checked.stdout
-    assert agent("db", "upgrade", url=url, cwd=tmp_path).stdout == "the schema was upgraded from 1 to 2\n"
+    assert f"✘ schema: 1, this release needs {HEAD}; run `agent db upgrade`" in checked.stdout
+    assert agent("db", "upgrade", url=url, cwd=tmp_path).stdout == f"the schema was upgraded from 1 to {HEAD}\n"
     assert (
         "✔ tasks: 1 canceled, 2 queued, 1 rejected, 1 succeeded" in agent("db", "check", url=url, cwd=tmp_path).stdout
     )
@@ -67,7 +68,7 @@ def test_check_says_how_it_is(url: str, tmp_path: Path) -> None:
     engine = "SQLite" if url.startswith("sqlite") else "PostgreSQL"
     assert fine.stdout.startswith(f"✔ database: {engine} ")
     assert [line for line in fine.stdout.splitlines() if line.startswith("✔")][1:] == [
-        "✔ schema: 2",
+        f"✔ schema: {HEAD}",
         "✔ tasks: none",
         "✔ workers: 0 alive",
         "✔ lanes: counted right",

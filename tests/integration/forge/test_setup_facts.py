@@ -66,7 +66,9 @@ def test_an_app_that_is_not_installed_or_suspended(forge: RehearsalForge, app: A
         assert (facts.seen, facts.suspended) == (status == 200, status == 200)
 
 
-def test_an_unknown_app_is_an_error(forge: RehearsalForge, app: AppCredentials) -> None:
+def test_an_app_with_another_key_is_an_error(forge: RehearsalForge, app: AppCredentials) -> None:
+    known = forge.acts.apps.create("pull-bot", owner="acme", permissions={}, events=())
+    known.client_id = "Iv1.abc"
     with pytest.raises(AuthFailed, match="clock"):
         read_app_facts(app, SetupFacts(repository="acme/shop", is_app=True))
 

@@ -97,8 +97,29 @@ def _rows(table: str) -> list[dict[str, Any]]:
         case "effect":
             keys = ("pull_request", "comment:" + AWKWARD)
             return [_effect(number, key) for number, key in enumerate(keys, start=1)]
+        case "delivery":
+            return [_delivery(number) for number in range(3)]
         case _:
             return _blobs()
+
+
+def _delivery(number: int) -> dict[str, Any]:
+    texts = ("source", "connection", "reason", "task_id", "taken_by")
+    return {
+        **dict.fromkeys(texts, ""),
+        "id": f"01d{number:023d}",
+        "key": f"k{number}",
+        "meaning_key": f"m{number}" if number else "",
+        "work_key": "x/1#7",
+        "kind": "labeled",
+        "content": AWKWARD,
+        "status": "waiting" if number else "filed",
+        "put_off": 0,
+        "turn": number,
+        "taken_until": 0.0,
+        "received_at": MOMENT,
+        "run_at": 0.0,
+    }
 
 
 def _id(number: int) -> str:

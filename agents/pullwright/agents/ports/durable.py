@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Protocol
 
 from pullwright.agents.ports.blobs import BlobStore
+from pullwright.agents.ports.inbox import InboxStore
 from pullwright.agents.ports.lease import LeaseStore
 from pullwright.agents.ports.outbox import OutboxStore
 from pullwright.agents.ports.store import TaskStore
 
 
-class DurableStore(TaskStore, LeaseStore, OutboxStore, BlobStore, Protocol):
-    """Tasks, journals, leases, effects and blobs in one database, so that one transaction can touch several."""
+class DurableStore(TaskStore, LeaseStore, OutboxStore, BlobStore, InboxStore, Protocol):
+    """Everything in one database, so that one transaction can touch several of them."""

@@ -18,8 +18,8 @@ from pullwright.agents.task import Task, TaskSpec
 TAKEN_SECONDS: Final = 60.0
 """How long a delivery that was taken is left to who took it."""
 
-MAX_PUT_OFF: Final = 12
-"""How often in a row a delivery is put off before it has failed; with the growing pauses that is about a day."""
+MAX_PUT_OFF: Final = 15
+"""How often a delivery is put off before it has failed; with the growing pauses that is about a day."""
 
 
 class Receipt(StrEnum):
@@ -41,7 +41,10 @@ class DeliveryStatus(StrEnum):
     IGNORED = "ignored"
     REFUSED = "refused"
     """Somebody who may not, or something that can not be done; ``reason`` says which."""
+    ANSWERED = "answered"
+    """It was a question, and is answered."""
     FAILED = "failed"
+    """It was put off too often. When the other system delivers it once more, it waits again."""
 
     @property
     def settled(self) -> bool:
@@ -58,9 +61,10 @@ class NewDelivery:
     connection: str
     """Which hook, app or account of that source it came through."""
     key: str
-    """The other system's own id of the delivery; unique within the connection."""
+    """The other system's own id of the delivery; unique within the source and connection."""
     meaning_key: str = ""
-    """Names what it means, however often and by whichever hook it is told; empty for what has no such name."""
+    """Names what it means, however often and by whichever hook of the source it is told; empty for what has no such
+    name."""
     work_key: str = ""
     """The piece of work that it is about; deliveries of one piece are taken in order, one at a time."""
     kind: str = ""
@@ -88,7 +92,7 @@ class Delivery:
     task_id: str = ""
     """The task that it became, or that was told."""
     put_off: int = 0
-    """How often in a row it could not be dealt with."""
+    """How often it could not be dealt with."""
     turn: int = 0
     """Counts how often it was taken, and is the fence of who has it."""
     received_at: datetime
@@ -105,12 +109,13 @@ class InboxStore(Protocol):
     async def take(self, worker_id: str, *, limit: int = 1) -> Sequence[Delivery]:
         """Return deliveries that are due, oldest first, for ``TAKEN_SECONDS``; of one work key the oldest only.
 
-        Two callers never have one delivery at the same time, nor two deliveries of one work key.
+        Two callers never have one delivery at the same time, nor two deliveries of one work key. What a worker holds
+        that is retired, or known to be dead, is taken over at once.
         """
         ...
 
     async def file(self, delivery: Delivery, spec: TaskSpec) -> Task:
-        """Make the task and settle the delivery as ``filed``.
+        """Make the task and settle the delivery as ``filed``, in one transaction.
 
         Raises:
             DuplicateTask: A live task has the work key; nothing was changed.
@@ -127,8 +132,27 @@ class InboxStore(Protocol):
         """
         ...
 
-    async def settle(self, delivery: Delivery, status: DeliveryStatus, reason: str, *, task_id: str = "") -> Delivery:
-        """End a delivery without a task of its own.
+    async def stop(self, delivery: Delivery, task_id: str, *, reason: str) -> Task:
+        """Ask for the end of a task, as ``TaskStore.cancel``, and settle the delivery as ``told``.
+
+        A task that is ``canceling`` already, or over, stays as it is.
+
+        Raises:
+            TaskNotFound: Nothing was changed.
+            LeaseLost: Somebody else has taken the delivery since.
+        """
+        ...
+
+    async def name(self, delivery: Delivery, meaning_key: str) -> bool:
+        """Note what a delivery means, now that it is known; False when another one with that meaning is known.
+
+        Raises:
+            LeaseLost: Somebody else has taken the delivery since.
+        """
+        ...
+
+    async def conclude(self, delivery: Delivery, status: DeliveryStatus, reason: str, *, task_id: str = "") -> Delivery:
+        """End a delivery without a task of its own; ``status`` is one that is settled.
 
         Raises:
             LeaseLost: Somebody else has taken the delivery since.
@@ -151,10 +175,18 @@ class InboxStore(Protocol):
         """Return the tasks of a piece of work, newest first."""
         ...
 
+    async def tasks_behind(self, pull_request_url: str) -> Sequence[Task]:
+        """Return the tasks that a pull request came from, newest first."""
+        ...
+
+    async def origin(self, task_id: str) -> Delivery | None:
+        """Return the delivery that became a task."""
+        ...
+
     async def wait_for_deliveries(self, seconds: float) -> None:
         """Return as soon as there may be something to take, at the latest after ``seconds``."""
         ...
 
     async def forget_deliveries(self, *, before: datetime) -> int:
-        """Remove settled deliveries that are older; return how many. Keep at least 14 days of them."""
+        """Remove settled deliveries that are older, and their effects; return how many. Keep at least 14 days."""
         ...

@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from pullwright.agents.events import RunEvent
+from pullwright.agents.ports.inbox import Delivery
 from pullwright.agents.task import Task, TaskStatus, WaitReason
 
 
@@ -102,11 +103,11 @@ class LeaseStore(Protocol):
         """
         ...
 
-    async def confirm(self, task: Task) -> None:
+    async def confirm(self, task: Task | Delivery) -> None:
         """Check the lease right before something outside is changed.
 
         Raises:
-            LeaseLost: The attempt is over, or its lease has run out.
+            LeaseLost: The attempt or turn is over, or its lease has run out.
         """
         ...
 

@@ -1,4 +1,7 @@
-"""The role of the outbox: a change outside is noted before it is made, and looked up before it is repeated."""
+"""The role of the outbox: a change outside is noted before it is made, and looked up before it is repeated.
+
+Whoever makes it holds a task, by its attempt, or a delivery that was taken, by its turn.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from pullwright.agents.ports.inbox import Delivery
 from pullwright.agents.task import Task
+
+Holder = Task | Delivery
+"""What a change outside is made for, as the one who makes it has it."""
 
 
 class EffectStatus(StrEnum):
@@ -23,8 +30,9 @@ class Effect:
     """One change outside: a push, a pull request, a comment, a transition."""
 
     task_id: str
+    """The task or the delivery that it is made for."""
     key: str
-    """Names the effect within the task, whatever attempt makes it: ``pull_request``, ``comment:started``."""
+    """Names the effect within that, whatever attempt makes it: ``pull_request``, ``comment:started``."""
     kind: str
     status: EffectStatus
     external_id: str = ""
@@ -35,23 +43,23 @@ class Effect:
 class OutboxStore(Protocol):
     """Effects that survive any crash. Each method is one transaction, as in ``TaskStore``."""
 
-    async def intend(self, task: Task, key: str, *, kind: str) -> tuple[Effect, bool]:
+    async def intend(self, task: Holder, key: str, *, kind: str) -> tuple[Effect, bool]:
         """Note that an effect is about to be made; return it as it stands, and whether it is new.
 
         Raises:
-            LeaseLost: The attempt is over, or its lease has run out.
+            LeaseLost: The attempt or turn is over, or its lease has run out.
         """
         ...
 
-    async def settle(self, task: Task, key: str, *, external_id: str = "", url: str = "") -> Effect:
+    async def settle(self, task: Holder, key: str, *, external_id: str = "", url: str = "") -> Effect:
         """Note that an effect was made, or was found made.
 
         Raises:
-            LeaseLost: ``task.attempt`` is not the current attempt; the look-up finds the effect later.
+            LeaseLost: The attempt or turn is not the current one; the look-up finds the effect later.
             LookupError: Nobody ever intended it.
         """
         ...
 
     async def effects(self, task_id: str) -> Sequence[Effect]:
-        """Return the effects of a task, oldest first."""
+        """Return the effects of a task or delivery, oldest first."""
         ...

@@ -10,7 +10,10 @@ from typing import Final
 import anyio
 
 WORK: Final = "work"
-"""The topic of everything that workers wait for; every other topic is the id of a task, for its journal."""
+"""The topic of everything that workers wait for."""
+
+INBOX: Final = "inbox"
+"""The topic of deliveries; every other topic is the id of a task, for its journal."""
 
 
 @dataclass(slots=True)
@@ -27,6 +30,8 @@ class Bell:
         self._anybody = anyio.Event()
         self.work = 0
         """How often there was something for workers; one who remembers it misses no ring between look and wait."""
+        self.inbox = 0
+        """The same for deliveries."""
 
     @contextmanager
     def listening(self, name: str) -> Iterator[anyio.Event]:
@@ -45,13 +50,14 @@ class Bell:
         """Wake those who wait for one of these topics."""
         for name in names:
             self.work += name == WORK
+            self.inbox += name == INBOX
             topic = self._topics.pop(name, None)
             if topic is not None:
                 topic.event.set()
 
     def ring_all(self) -> None:
         """Wake everybody."""
-        self.ring([WORK, *self._topics])
+        self.ring([WORK, INBOX, *self._topics])
 
     async def somebody(self) -> None:
         """Return as soon as anybody waits."""

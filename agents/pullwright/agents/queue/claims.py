@@ -8,7 +8,10 @@ from typing import Final
 
 from pullwright.agents.errors import LeaseLost
 from pullwright.agents.events import TaskMoved
+from pullwright.agents.ports.inbox import Delivery
 from pullwright.agents.ports.lease import AttemptOutcome, Held
+from pullwright.agents.ports.outbox import Holder
+from pullwright.agents.queue import inbox
 from pullwright.agents.queue import life as rules
 from pullwright.agents.queue.database import Database, Row, Transaction, one
 from pullwright.agents.queue.fair import Lane, after_claim
@@ -69,12 +72,15 @@ def beat(worker_id: str, tx: Transaction) -> Mapping[str, Held]:
     }
 
 
-def confirm(task: Task, tx: Transaction) -> None:
-    """Check that the lease of an attempt holds.
+def confirm(task: Holder, tx: Transaction) -> None:
+    """Check that the lease of an attempt, or the time of a turn, holds.
 
     Raises:
         LeaseLost: It does not.
     """
+    if isinstance(task, Delivery):
+        inbox.confirm(task, tx)
+        return
     row = one(tx.rows(LEASE, id=task.id))
     if row is None or row["attempt"] != task.attempt or TaskStatus(row["status"]) not in LIVE:
         raise LeaseLost(f"attempt {task.attempt} of task {task.id!r} is over; nothing was written")

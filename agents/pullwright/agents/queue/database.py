@@ -15,7 +15,7 @@ import anyio
 
 from pullwright.agents.errors import StoreUnavailable
 from pullwright.agents.ports.lease import Worker
-from pullwright.agents.queue.bell import Bell
+from pullwright.agents.queue.bell import WORK, Bell
 
 T = TypeVar("T")
 
@@ -50,7 +50,7 @@ class Transaction(Protocol):
         """Note that a journal has got an entry: those who watch it are woken, here and elsewhere, after the commit."""
         ...
 
-    def ring(self) -> None:
+    def ring(self, topic: str = WORK) -> None:
         """Note that there may be something for workers: they are woken, here and elsewhere, after the commit."""
         ...
 

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from pullwright.agents.errors import BlobMissing, LeaseLost
+from pullwright.agents.ports.inbox import Delivery
 from pullwright.agents.ports.lease import Worker
-from pullwright.agents.ports.outbox import Effect, EffectStatus
+from pullwright.agents.ports.outbox import Effect, EffectStatus, Holder
+from pullwright.agents.queue import inbox
 from pullwright.agents.queue.database import Transaction, Value, one
 from pullwright.agents.queue.records import held
 from pullwright.agents.queue.rows import effect_of
@@ -38,33 +40,31 @@ VALUES (:id, :name, :host, :pid, :version, :slots, :draining, 0, 0, :now, :now)
 ON CONFLICT (id) DO UPDATE SET slots = :slots, draining = :draining, started_at = :now, seen_at = :now"""
 
 
-def intend(task: Task, key: str, kind: str, tx: Transaction) -> tuple[Effect, bool]:
+def intend(holder: Holder, key: str, kind: str, tx: Transaction) -> tuple[Effect, bool]:
     """Note that an effect is about to be made, or find it noted.
 
     Raises:
-        LeaseLost: The attempt is over, or its lease has run out.
+        LeaseLost: The attempt or turn is over, or its lease has run out.
     """
-    row = held(tx, task)
-    if row["lease_until"] <= tx.now:
-        raise LeaseLost(f"the lease of attempt {task.attempt} of task {task.id!r} has run out")
-    known = one(tx.rows(EFFECT, task_id=task.id, key=key))
+    number = _fenced(holder, tx, in_time=True)
+    known = one(tx.rows(EFFECT, task_id=holder.id, key=key))
     if known is not None:
         return effect_of(known), False
-    tx.run(INTEND, task_id=task.id, key=key, kind=kind, attempt=task.attempt, now=tx.now)
-    return Effect(task_id=task.id, key=key, kind=kind, status=EffectStatus.INTENDED), True
+    tx.run(INTEND, task_id=holder.id, key=key, kind=kind, attempt=number, now=tx.now)
+    return Effect(task_id=holder.id, key=key, kind=kind, status=EffectStatus.INTENDED), True
 
 
-def settle(task: Task, key: str, external_id: str, url: str, tx: Transaction) -> Effect:
+def settle(holder: Holder, key: str, external_id: str, url: str, tx: Transaction) -> Effect:
     """Note that an effect was made.
 
     Raises:
-        LeaseLost: The attempt is over.
+        LeaseLost: The attempt or turn is over.
     """
-    held(tx, task)
-    values: dict[str, Value] = {"external_id": external_id, "url": url, "attempt": task.attempt, "now": tx.now}
-    row = one(tx.rows(SETTLE, task_id=task.id, key=key, **values))
+    number = _fenced(holder, tx)
+    values: dict[str, Value] = {"external_id": external_id, "url": url, "attempt": number, "now": tx.now}
+    row = one(tx.rows(SETTLE, task_id=holder.id, key=key, **values))
     if row is None:
-        raise LookupError(f"task {task.id!r} never meant to make the effect {key!r}")
+        raise never_meant(holder.id, key)
     return effect_of(row)
 
 
@@ -113,3 +113,21 @@ def enlist(worker: Worker, tx: Transaction) -> None:
     """Write a worker down."""
     values: dict[str, Value] = {"name": worker.name, "host": worker.host, "pid": worker.pid, "version": worker.version}
     tx.run(ENLIST, id=worker.id, slots=worker.slots, draining=worker.draining, now=tx.now, **values)
+
+
+def never_meant(holder_id: str, key: str) -> LookupError:
+    """Return the error of an effect that nobody intended."""
+    return LookupError(f"{holder_id!r} never meant to make the effect {key!r}")
+
+
+def _fenced(holder: Holder, tx: Transaction, *, in_time: bool = False) -> int:
+    """Lock what the effect is for and return the number of the attempt or turn."""
+    if isinstance(holder, Delivery):
+        row = inbox.held(holder, tx)
+        if in_time:
+            inbox.require_time(holder, row, tx)
+        return holder.turn
+    row = held(tx, holder)
+    if in_time and row["lease_until"] <= tx.now:
+        raise LeaseLost(f"the lease of attempt {holder.attempt} of task {holder.id!r} has run out")
+    return holder.attempt

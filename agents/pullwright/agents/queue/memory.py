@@ -11,12 +11,15 @@ import anyio
 from pullwright.agents.errors import DuplicateTask, IllegalTransition, LeaseLost, TaskNotFound
 from pullwright.agents.events import JournalEntry, ModelReplied, RunEvent, TaskMoved
 from pullwright.agents.ports.clock import Clock
+from pullwright.agents.ports.inbox import Delivery
 from pullwright.agents.ports.lease import Attempt, AttemptOutcome, Held, LaneStats, Worker
+from pullwright.agents.ports.outbox import Holder
 from pullwright.agents.ports.store import Signal, SignalKind
 from pullwright.agents.queue import life as rules
 from pullwright.agents.queue.codec import outcome_of
 from pullwright.agents.queue.fair import Lane, after_claim, changed_lane, next_lane, on_return
 from pullwright.agents.queue.life import Life
+from pullwright.agents.queue.memory_inbox import MemoryInbox
 from pullwright.agents.queue.memory_keep import MemoryKeep
 from pullwright.agents.queue.task_ids import TaskIds
 from pullwright.agents.task import LIVE, Task, TaskSpec, TaskStatus, WaitReason
@@ -50,13 +53,12 @@ class _Record:
         )
 
 
-class MemoryStore(MemoryKeep):
+class MemoryStore(MemoryKeep, MemoryInbox):
     """Keeps everything until the process ends. Implements every role of the store."""
 
     def __init__(self, clock: Clock) -> None:
-        super().__init__()
-        self._clock = clock
-        self._ids = TaskIds()
+        MemoryKeep.__init__(self)
+        MemoryInbox.__init__(self, clock, TaskIds())
         self._records: dict[str, _Record] = {}
         self._lanes: dict[str, Lane] = {}
         self._workers: dict[str, Worker] = {}
@@ -67,6 +69,9 @@ class MemoryStore(MemoryKeep):
 
     async def create(self, spec: TaskSpec) -> Task:
         await anyio.lowlevel.checkpoint()
+        return self._create(spec)
+
+    def _create(self, spec: TaskSpec) -> Task:
         key = spec.work_key
         if key and any(one.task.spec.work_key == key and not one.life.status.terminal for one in self._all()):
             raise DuplicateTask(f"a live task for {key!r} exists; see `agent list`")
@@ -98,7 +103,10 @@ class MemoryStore(MemoryKeep):
         return sorted(found, key=lambda task: task.id, reverse=True)[:limit]
 
     async def cancel(self, task_id: str, *, reason: str) -> Task:
-        record = self._records[(await self.get(task_id)).id]
+        return self._cancel((await self.get(task_id)).id, reason)
+
+    def _cancel(self, task_id: str, reason: str) -> Task:
+        record = self._record(task_id)
         return self._move(record, rules.canceled(record.life, reason))
 
     async def reject(self, task_id: str, *, reason: str) -> Task:
@@ -107,6 +115,9 @@ class MemoryStore(MemoryKeep):
 
     async def send(self, task_id: str, kind: SignalKind, text: str, *, author: str = "", key: str = "") -> Task:
         await anyio.lowlevel.checkpoint()
+        return self._send(task_id, kind, text, author, key)
+
+    def _send(self, task_id: str, kind: SignalKind, text: str, author: str, key: str) -> Task:
         record = self._record(task_id)
         if key and key in self._keys:
             return record.shown()
@@ -171,9 +182,11 @@ class MemoryStore(MemoryKeep):
             for key, one in held.items()
         }
 
-    async def confirm(self, task: Task) -> None:
+    async def confirm(self, task: Holder) -> None:
         await anyio.lowlevel.checkpoint()
-        if self._held(task).life.lease_until <= self._now():
+        if isinstance(task, Delivery):
+            self._confirm_turn(task)
+        elif self._held(task).life.lease_until <= self._now():
             raise LeaseLost(f"the lease of attempt {task.attempt} of task {task.id!r} has run out")
 
     async def finish(self, task: Task, status: TaskStatus, event: RunEvent, *, reason: str = "") -> Task:
@@ -231,6 +244,7 @@ class MemoryStore(MemoryKeep):
     async def retire(self, worker_id: str) -> None:
         await anyio.lowlevel.checkpoint()
         self._workers.pop(worker_id, None)
+        self._free(worker_id)
         for record in self._all():
             if record.life.leased and record.life.worker_id == worker_id:
                 record.life = replace(record.life, lease_until=0.0)
@@ -280,8 +294,14 @@ class MemoryStore(MemoryKeep):
             raise LeaseLost(f"attempt {task.attempt} of task {task.id!r} is over; nothing was written")
         return record
 
-    def _fence(self, task: Task) -> None:
-        self._held(task)
+    def _fence(self, task: Holder) -> None:
+        if isinstance(task, Delivery):
+            self._turn(task)
+        else:
+            self._held(task)
+
+    def _tasks(self) -> Sequence[Task]:
+        return [record.shown() for record in self._all()]
 
     def _named(self, task_id: str) -> _Record | None:
         record = self._records.get(task_id)

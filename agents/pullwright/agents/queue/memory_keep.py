@@ -8,7 +8,8 @@ from dataclasses import replace
 import anyio
 
 from pullwright.agents.errors import BlobMissing
-from pullwright.agents.ports.outbox import Effect, EffectStatus
+from pullwright.agents.ports.outbox import Effect, EffectStatus, Holder
+from pullwright.agents.queue.keeping import never_meant
 from pullwright.agents.task import Task
 
 
@@ -19,13 +20,13 @@ class MemoryKeep:
         self._effects: dict[tuple[str, str], Effect] = {}
         self._blobs: dict[tuple[str, str], bytes] = {}
 
-    async def confirm(self, task: Task) -> None:
+    async def confirm(self, task: Holder) -> None:
         raise NotImplementedError
 
-    def _fence(self, task: Task) -> None:
+    def _fence(self, task: Holder) -> None:
         raise NotImplementedError
 
-    async def intend(self, task: Task, key: str, *, kind: str) -> tuple[Effect, bool]:
+    async def intend(self, task: Holder, key: str, *, kind: str) -> tuple[Effect, bool]:
         await self.confirm(task)
         known = self._effects.get((task.id, key))
         if known is not None:
@@ -34,11 +35,11 @@ class MemoryKeep:
         self._effects[task.id, key] = effect
         return effect, True
 
-    async def settle(self, task: Task, key: str, *, external_id: str = "", url: str = "") -> Effect:
+    async def settle(self, task: Holder, key: str, *, external_id: str = "", url: str = "") -> Effect:
         await anyio.lowlevel.checkpoint()
         self._fence(task)
         if (task.id, key) not in self._effects:
-            raise LookupError(f"task {task.id!r} never meant to make the effect {key!r}")
+            raise never_meant(task.id, key)
         done = replace(self._effects[task.id, key], status=EffectStatus.DONE, external_id=external_id, url=url)
         self._effects[task.id, key] = done
         return done

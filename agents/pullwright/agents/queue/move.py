@@ -24,6 +24,7 @@ from pullwright.agents.queue.migrations.running import connect, only_writer, pla
 from pullwright.agents.queue.tables import (
     AttemptRow,
     BlobRow,
+    DeliveryRow,
     EffectRow,
     EventRow,
     LaneRow,
@@ -42,12 +43,22 @@ LOCK_SECONDS: Final = 30
 
 
 _TABLES: Final = SQLModel.metadata.tables
-_ROWS: Final[tuple[type[SQLModel], ...]] = (LaneRow, TaskRow, EventRow, AttemptRow, SignalRow, EffectRow, BlobRow)
+_ROWS: Final[tuple[type[SQLModel], ...]] = (
+    LaneRow,
+    TaskRow,
+    EventRow,
+    AttemptRow,
+    SignalRow,
+    EffectRow,
+    BlobRow,
+    DeliveryRow,
+)
 
 MOVED: Final = tuple(_TABLES[str(row.__tablename__)] for row in _ROWS)
 TASK: Final = _TABLES[str(TaskRow.__tablename__)]
 LANE: Final = _TABLES[str(LaneRow.__tablename__)]
 WORKER: Final = _TABLES[str(WorkerRow.__tablename__)]
+DELIVERY: Final = _TABLES[str(DeliveryRow.__tablename__)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +159,8 @@ def _close(connection: Connection) -> None:
     connection.execute(update(LANE).values(paused=True))
     fenced = update(TASK).where(TASK.c.status.in_(["running", "canceling"]))
     connection.execute(fenced.values(attempt=TASK.c.attempt + 1, worker_id="", lease_until=0.0))
+    waiting = update(DELIVERY).where(DELIVERY.c.status == "waiting")
+    connection.execute(waiting.values(status="ignored", reason="moved to another database", turn=DELIVERY.c.turn + 1))
 
 
 def _copy(table: Table, reading: Connection, writing: Connection) -> Copied:

@@ -88,8 +88,8 @@ class PostgresTransaction:
         self.topics.add(task_id)
         self.witness = task_id, seq
 
-    def ring(self) -> None:
-        self.topics.add(WORK)
+    def ring(self, topic: str = WORK) -> None:
+        self.topics.add(topic)
 
 
 class _Unanswered(Again):

@@ -13,14 +13,15 @@ import anyio
 from pullwright.agents.events import JournalEntry, RunEvent
 from pullwright.agents.ports.clock import Clock
 from pullwright.agents.ports.lease import Attempt, AttemptOutcome, Held, LaneStats, Worker
-from pullwright.agents.ports.outbox import Effect
+from pullwright.agents.ports.outbox import Effect, Holder
 from pullwright.agents.ports.store import Signal, SignalKind
-from pullwright.agents.queue import claims, filing, keeping, records
+from pullwright.agents.queue import claims, filing, inbox, keeping, records
 from pullwright.agents.queue import life as rules
 from pullwright.agents.queue.bell import WORK
 from pullwright.agents.queue.database import Database, Transaction
 from pullwright.agents.queue.fair import changed_lane
 from pullwright.agents.queue.rows import attempt_of, lane_of, lane_stats, worker_of
+from pullwright.agents.queue.sql_inbox import SqlInbox
 from pullwright.agents.queue.task_ids import TaskIds
 from pullwright.agents.task import Task, TaskSpec, TaskStatus, WaitReason
 
@@ -41,13 +42,11 @@ GONE: Final = "UPDATE worker SET seen_at = 0 WHERE id = :id"
 FORGET: Final = "DELETE FROM worker WHERE seen_at < :long_ago"
 
 
-class SqlStore:
+class SqlStore(SqlInbox):
     """Implements every role of the store. Methods hand one function to the database, which runs it in a transaction."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
-        self._database = database
-        self._clock = clock
-        self._ids = TaskIds()
+        super().__init__(database, clock, TaskIds())
         self._looked = 0
 
     # Tasks
@@ -101,7 +100,7 @@ class SqlStore:
     async def beat(self, worker_id: str) -> Mapping[str, Held]:
         return await self._database.write(partial(claims.beat, worker_id))
 
-    async def confirm(self, task: Task) -> None:
+    async def confirm(self, task: Holder) -> None:
         await self._database.read(partial(claims.confirm, task))
 
     async def finish(self, task: Task, status: TaskStatus, event: RunEvent, *, reason: str = "") -> Task:
@@ -194,10 +193,10 @@ class SqlStore:
 
     # What is kept for a task
 
-    async def intend(self, task: Task, key: str, *, kind: str) -> tuple[Effect, bool]:
+    async def intend(self, task: Holder, key: str, *, kind: str) -> tuple[Effect, bool]:
         return await self._database.write(partial(keeping.intend, task, key, kind))
 
-    async def settle(self, task: Task, key: str, *, external_id: str = "", url: str = "") -> Effect:
+    async def settle(self, task: Holder, key: str, *, external_id: str = "", url: str = "") -> Effect:
         return await self._database.write(partial(keeping.settle, task, key, external_id, url))
 
     async def effects(self, task_id: str) -> Sequence[Effect]:
@@ -235,5 +234,6 @@ def _run(statement: str, tx: Transaction, **values: str | bool) -> int:
 
 def _retire(worker_id: str, tx: Transaction) -> None:
     tx.run(claims.GIVE_UP, worker_id=worker_id)
+    inbox.free(worker_id, tx)
     tx.run(RETIRE, id=worker_id)
     tx.run(FORGET, long_ago=tx.now - FORGET_SECONDS)

@@ -69,8 +69,8 @@ class SqliteTransaction:
         del seq
         self.topics.add(task_id)
 
-    def ring(self) -> None:
-        self.topics.add(WORK)
+    def ring(self, topic: str = WORK) -> None:
+        self.topics.add(topic)
 
     def _execute(self, sql: str, values: dict[str, Value]) -> sqlite3.Cursor:
         return self._connection.execute(_translated(sql), {name: plain(value) for name, value in values.items()})

@@ -27,6 +27,11 @@ LEASED = text("status IN ('running', 'canceling')")
 READY = text("queued > 0 AND NOT paused")
 NOT_TAKEN = text("consumed_at = 0")
 KEYED = text("key <> ''")
+WORK = text("work_key <> ''")
+PUBLISHED = text("pull_request_url <> ''")
+MEANT = text("meaning_key <> ''")
+TO_COME = text("status = 'waiting'")
+FILED = text("status = 'filed'")
 
 
 class TaskRow(SQLModel, table=True):
@@ -39,6 +44,8 @@ class TaskRow(SQLModel, table=True):
         Index("task_scheduled", "run_at", sqlite_where=SCHEDULED, postgresql_where=SCHEDULED),
         Index("task_leased", "worker_id", sqlite_where=LEASED, postgresql_where=LEASED),
         Index("task_status", "status", "id"),
+        Index("task_work_key", "work_key", "id", sqlite_where=WORK, postgresql_where=WORK),
+        Index("task_pull_request", "pull_request_url", sqlite_where=PUBLISHED, postgresql_where=PUBLISHED),
     )
 
     id: str = Field(primary_key=True, sa_type=NAME)
@@ -127,7 +134,7 @@ class SignalRow(SQLModel, table=True):
 
 
 class EffectRow(SQLModel, table=True):
-    """One change outside."""
+    """One change outside; ``task_id`` may be a delivery's, and ``attempt`` its turn."""
 
     __tablename__ = "effect"
 
@@ -142,6 +149,37 @@ class EffectRow(SQLModel, table=True):
     attempt: int
     """The attempt that wrote the row last."""
     updated_at: float = Field(sa_type=Double)
+
+
+class DeliveryRow(SQLModel, table=True):
+    """What another system told us; ``turn`` is the fence of every write to it."""
+
+    __tablename__ = "delivery"
+    __table_args__ = (
+        Index("delivery_key", "source", "connection", "key", unique=True),
+        Index("delivery_meaning", "source", "meaning_key", unique=True, sqlite_where=MEANT, postgresql_where=MEANT),
+        Index("delivery_waiting", "work_key", "id", sqlite_where=TO_COME, postgresql_where=TO_COME),
+        Index("delivery_filed", "task_id", sqlite_where=FILED, postgresql_where=FILED),
+    )
+
+    id: str = Field(primary_key=True, sa_type=NAME)
+    source: str = Field(sa_type=NAME)
+    connection: str = Field(sa_type=NAME)
+    key: str = Field(sa_type=NAME)
+    meaning_key: str = Field(sa_type=NAME)
+    work_key: str = Field(sa_type=NAME)
+    kind: str = Field(sa_type=Text)
+    content: str = Field(sa_type=Text)
+    status: str = Field(sa_type=NAME)
+    reason: str = Field(sa_type=Text)
+    task_id: str = Field(sa_type=NAME)
+    put_off: int
+    turn: int
+    taken_by: str = Field(sa_type=NAME)
+    taken_until: float = Field(sa_type=Double)
+    """0 while nobody has it."""
+    received_at: float = Field(sa_type=Double)
+    run_at: float = Field(sa_type=Double)
 
 
 class WorkerRow(SQLModel, table=True):

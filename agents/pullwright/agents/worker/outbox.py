@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pullwright.agents.ports.lease import LeaseStore
-from pullwright.agents.ports.outbox import Effect, EffectStatus, OutboxStore
-from pullwright.agents.task import Task
+from pullwright.agents.ports.outbox import Effect, EffectStatus, Holder, OutboxStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +35,7 @@ class Outbox:
 
     async def perform(
         self,
-        task: Task,
+        holder: Holder,
         key: str,
         *,
         kind: str,
@@ -46,20 +45,20 @@ class Outbox:
         """Make a change outside, unless it was made; return it as it stands.
 
         Args:
-            task: The task as this attempt has it.
-            key: Names the change within the task, whatever attempt makes it.
+            holder: The task as this attempt has it, or the delivery as this turn has it.
+            key: Names the change within that, whatever attempt makes it.
             kind: What sort of change it is.
             do: Makes it.
             look_up: Finds out whether it was made; asked only when an earlier attempt may have.
 
         Raises:
-            LeaseLost: Another attempt owns the task; nothing was made by this one.
+            LeaseLost: Another attempt or turn owns it; nothing was made by this one.
         """
-        effect, new = await self._store.intend(task, key, kind=kind)
+        effect, new = await self._store.intend(holder, key, kind=kind)
         if effect.status is EffectStatus.DONE:
             return effect
         made = None if new else await look_up()
         if made is None:
-            await self._store.confirm(task)
+            await self._store.confirm(holder)
             made = await do()
-        return await self._store.settle(task, key, external_id=made.external_id, url=made.url)
+        return await self._store.settle(holder, key, external_id=made.external_id, url=made.url)

@@ -10,16 +10,19 @@ from typing import Final
 import anyio
 from anyio import create_task_group
 
+from pullwright.agents.clock import SystemClock
 from pullwright.agents.errors import ConfigError
 from pullwright.agents.task import TaskSpec
 from pullwright.agents.worker.queue_engine import DRAIN_SECONDS, QueueEngine
 from pullwright.cli import model_wiring, wiring
 from pullwright.cli.capacity import default_slots
 from pullwright.cli.intake import Origin, RunRequest, specify
+from pullwright.cli.intake_wiring import open_intake, serving
 from pullwright.cli.runtime import drainable, run_async
 from pullwright.cli.server.app import make_app
 from pullwright.cli.server.listen import listen
 from pullwright.cli.server.tasks import Filing
+from pullwright.cli.server.webhooks import Webhooks
 from pullwright.cli.settings import Settings, load_settings
 from pullwright.cli.speech import complain
 
@@ -34,6 +37,8 @@ class ServeRequest:
     port: int
     slots: int = 0
     drain_seconds: float = DRAIN_SECONDS
+    poll: float = 0.0
+    """Seconds between two looks at what other systems have to say; then no webhook is let in. 0 for webhooks."""
 
 
 def serve_command(request: ServeRequest) -> int:
@@ -55,11 +60,17 @@ async def _serve(settings: Settings, request: ServeRequest) -> int:
         engine = QueueEngine(store, worker, drain_seconds=request.drain_seconds)
         closing = anyio.Event()
         token = settings.api_token.get_secret_value()
-        app = make_app(store, engine, partial(specify_filing, settings), token=token, closing=closing)
+        intake = await open_intake(settings, store, poll=request.poll)
+        for note in intake.notes:
+            complain(note)
+        hooks = Webhooks(store, intake.doors, clock=SystemClock(), body_bytes=settings.webhook_max_mb << 20)
+        specified = partial(specify_filing, settings)
+        app = make_app(store, engine, specified, token=token, closing=closing, more=hooks.routes())
 
         async def serve() -> int:
             async with (
                 wiring.open_advancer(settings, store, holds=engine.holds, note=complain) as advance,
+                serving(intake, store, worker, poll=request.poll),
                 create_task_group() as group,
             ):
                 port = await group.start(partial(listen, app, host=request.host, port=request.port, closing=closing))

@@ -6,6 +6,7 @@ import base64
 import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from email.message import Message
 
 ALL = "*"
@@ -22,6 +23,10 @@ class TokenRights:
     """Slugs, or ``*``."""
     admin: bool = False
     """May push to protected branches."""
+    app_id: int | None = None
+    """The App whose installation token it is."""
+    installation_id: int | None = None
+    expires: datetime | None = None
 
     def sees(self, slug: str) -> bool:
         """Whether a private repository exists for this token."""
@@ -29,6 +34,8 @@ class TokenRights:
 
     def may(self, permission: str, level: str) -> bool:
         """Whether a permission is granted at this level or a higher one."""
+        if permission == "metadata" and level == "read":
+            return True
         granted = self.permissions.get(permission, self.permissions.get(ALL, ""))
         return granted == "write" or (granted == "read" and level == "read")
 

@@ -44,6 +44,18 @@ class ChangedFile:
     sha: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitInfo:
+    """What a commit says of itself."""
+
+    tree: str
+    parents: tuple[str, ...]
+    author: dict[str, str]
+    """``name``, ``email`` and ``date``."""
+    committer: dict[str, str]
+    message: str
+
+
 def git_environment(home: Path) -> dict[str, str]:
     """Return an environment in which git sees no configuration but the repository's own."""
     return {
@@ -107,6 +119,30 @@ class BareRepository:
         self.git("fast-import", "--quiet", "--done", "--force", stdin=b"".join(stream) + b"done\n")
         return self.require(ref)
 
+    def commit_onto(self, base: str, files: Sequence[TreeFile], message: str, author: str) -> str:
+        """Make a commit that puts files into another one's tree, and return its id; no ref points at it."""
+        return self._commit_tree(self.tree_with(base, files), [base], message, author)
+
+    def _commit_tree(self, tree: str, parents: Sequence[str], message: str, author: str) -> str:
+        """Make a commit a minute after its first parent, so that the same history has the same ids everywhere."""
+        date = int(self.git("log", "-1", "--format=%ct", parents[0])) + 60
+        who = f"{author} <{author}@users.noreply.localhost> {date} +0000"
+        lines = [f"tree {tree}", *(f"parent {parent}" for parent in parents), f"author {who}", f"committer {who}"]
+        text = "\n".join([*lines, "", message]) + "\n"
+        return self.git("hash-object", "-t", "commit", "-w", "--stdin", stdin=text.encode()).decode().strip()
+
+    def merge(self, branch: str, other: str, message: str, author: str) -> str:
+        """Merge a commit into a branch with a merge commit, and return its id.
+
+        Raises:
+            ConfigError: They conflict, or this git can not merge without a work tree.
+        """
+        base = self.require(f"refs/heads/{branch}")
+        tree = self.git("merge-tree", "--write-tree", base, other).decode().split()[0]
+        made = self._commit_tree(tree, [base, other], message, author)
+        self.git("update-ref", f"refs/heads/{branch}", made, base)
+        return made
+
     def resolve(self, revision: str) -> str:
         """Return the commit that a revision names, or an empty string."""
         command = ["git", f"--git-dir={self.path}", "rev-parse", "--quiet", "--verify", "--end-of-options"]
@@ -143,6 +179,30 @@ class BareRepository:
         out = self.git("log", "--reverse", "--format=%H%x00%B%x00%x00", f"{base}..{head}").decode("utf-8", "replace")
         pairs = [entry.strip("\n").partition("\0") for entry in out.split("\0\0") if entry.strip("\n")]
         return [(sha, message.strip("\n")) for sha, _, message in pairs]
+
+    def commit_info(self, sha: str) -> CommitInfo:
+        """Return what a commit says of itself."""
+        form = "--format=%T%x00%P%x00%an%x00%ae%x00%aI%x00%cn%x00%ce%x00%cI%x00%B"
+        fields = self.git("log", "-1", form, sha).decode("utf-8", "replace").split("\0", 8)
+        return CommitInfo(
+            tree=fields[0],
+            parents=tuple(fields[1].split()),
+            author=dict(zip(("name", "email", "date"), fields[2:5], strict=True)),
+            committer=dict(zip(("name", "email", "date"), fields[5:8], strict=True)),
+            message=fields[8].strip("\n"),
+        )
+
+    def empty_tree(self) -> str:
+        """Return the id of the tree without files."""
+        return self.git("hash-object", "-t", "tree", "-w", "--stdin").decode().strip()
+
+    def is_ancestor(self, one: str, other: str) -> bool:
+        """Whether a commit is part of another one's history."""
+        try:
+            self.git("merge-base", "--is-ancestor", one, other)
+        except ConfigError:
+            return False
+        return True
 
     def diff(self, base: str, head: str, *paths: str) -> bytes:
         """Return the patch between two commits or trees, with binary files whole."""

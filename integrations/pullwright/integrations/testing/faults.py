@@ -10,6 +10,8 @@ from typing import Any
 
 from pullwright.integrations.testing.web_server import CloseConnection, Request, Responder, Response
 
+_DOCS = "https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
@@ -40,6 +42,21 @@ class Fault:
         text = body if isinstance(body, str) else json.dumps(body)
         headers = {"Content-Type": "application/json", **self.headers}
         return Response(status=self.status, headers=headers, body=text.encode())
+
+
+def primary_rate_limit(path: str, *, reset: int, method: str = "", times: int = 1) -> Fault:
+    """Return the answer of a token whose hour is used up; ``reset`` is a Unix time in seconds."""
+    headers = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(reset), "X-RateLimit-Resource": "core"}
+    body = {"message": "API rate limit exceeded for installation ID 1.", "documentation_url": _DOCS}
+    return Fault(path=path, method=method, status=403, headers=headers, body=body, times=times)
+
+
+def secondary_rate_limit(path: str, *, retry_after: int | None = None, method: str = "", times: int = 1) -> Fault:
+    """Return the answer to a client that writes too much at once; ``retry_after`` is in seconds, or left out."""
+    headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+    message = "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."
+    body = {"message": message, "documentation_url": f"{_DOCS}#about-secondary-rate-limits"}
+    return Fault(path=path, method=method, status=403, headers=headers, body=body, times=times)
 
 
 class FaultyResponder:

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import uuid
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -25,10 +26,18 @@ from pullwright.integrations.testing.bare_repository import BareRepository, Tree
 from pullwright.integrations.testing.certificate import make_certificate
 from pullwright.integrations.testing.contract_gate import ContractGate, RecordedRequest, Violation
 from pullwright.integrations.testing.faults import Fault, FaultyResponder
+from pullwright.integrations.testing.forge_acts import ForgeActs, make_acts, make_api
+from pullwright.integrations.testing.forge_parts import ForgeParts, assemble
 from pullwright.integrations.testing.forge_state import ForgeState, IssueRecord, PullRecord, Repository
 from pullwright.integrations.testing.git_server import GitServer, protect
-from pullwright.integrations.testing.github_api import PREFIX, GitHubApi
+from pullwright.integrations.testing.github_api import GRAPHQL, PREFIX, GitHubApi
+from pullwright.integrations.testing.github_checks import LOGS, log_file, log_signature
 from pullwright.integrations.testing.github_documents import image_signature
+from pullwright.integrations.testing.graphql_gate import GraphQLGate
+from pullwright.integrations.testing.hook_sender import HookSender
+from pullwright.integrations.testing.open_work import OpenWork
+from pullwright.integrations.testing.people import Person
+from pullwright.integrations.testing.review_records import Actor
 from pullwright.integrations.testing.sample import SampleRepository
 from pullwright.integrations.testing.sample_repositories import SAMPLES
 from pullwright.integrations.testing.web_server import Request, Response, WebServer
@@ -39,23 +48,28 @@ READER_TOKEN = "ghp_" + "RehearsalReader" + "0" * 21
 ADMIN_TOKEN = "ghp_" + "RehearsalAdmin" + "0" * 22
 
 _IMAGES = "/user-attachments/assets/"
+_NOT_RUNNING = "the rehearsal is not running; use it as a context manager"
 
 
 class RehearsalForge:
     """A code host for tests and demos; use it as a context manager."""
 
-    def __init__(self, root: Path | None = None) -> None:
+    def __init__(self, root: Path | None = None, *, clock: Callable[[], datetime] | None = None) -> None:
         self._temporary = tempfile.TemporaryDirectory(prefix="pullwright-rehearsal-") if root is None else None
         self.root = Path(self._temporary.name) if self._temporary else (root or Path()).resolve()
-        self.state = ForgeState()
+        self.state = ForgeState(clock)
         self.gate = ContractGate()
         self.requests: list[RecordedRequest] = []
         """Every request to the REST API so far."""
+        self.graphql_gate = GraphQLGate()
+        self.graphql_requests: list[RecordedRequest] = []
         self._listeners: list[Callable[[Request], None]] = []
         self._faults = FaultyResponder(self._answer)
         self._server: WebServer | None = None
         self._api: GitHubApi | None = None
-        self._git = GitServer(self.state, self.root)
+        self._parts: ForgeParts | None = None
+        self._acts: ForgeActs | None = None
+        self._git = GitServer(self.state, self.root, self._pushed)
         self.add_token(AGENT_TOKEN, TokenRights(user="pullwright-agent", permissions=WRITE_ALL))
         self.add_token(READER_TOKEN, TokenRights(user="reader", permissions=READ_ALL))
         self.add_token(ADMIN_TOKEN, TokenRights(user="admin", permissions=WRITE_ALL, admin=True))
@@ -64,12 +78,20 @@ class RehearsalForge:
         self.root.mkdir(parents=True, exist_ok=True)
         certificate = make_certificate(self.root)
         self._server = WebServer(self._respond, certificate.server_context())
-        self._api = GitHubApi(self.state, self.web_url)
+        work = OpenWork()
+        sender = HookSender(self.state, work, host=self.host, ca_file=self.ca_file)
+        self._parts = assemble(self.state, self.web_url, sender, work)
+        self._acts = make_acts(self._parts)
+        self._api = make_api(self._parts, self._acts)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if self._acts is not None:
+            self._acts.runner.close()
+        if self._parts is not None:
+            self._parts.sender.close()
         if self._server is not None:
             self._server.close()
             self._server = None
@@ -80,8 +102,26 @@ class RehearsalForge:
     def host(self) -> str:
         """Host name with port."""
         if self._server is None:
-            raise ConfigError("the rehearsal is not running; use it as a context manager")
+            raise ConfigError(_NOT_RUNNING)
         return f"127.0.0.1:{self._server.port}"
+
+    @property
+    def parts(self) -> ForgeParts:
+        """Records, documents and the sender of hooks."""
+        if self._parts is None:
+            raise ConfigError(_NOT_RUNNING)
+        return self._parts
+
+    @property
+    def acts(self) -> ForgeActs:
+        """Everything that can be done here; whoever uses it directly holds ``state.lock``."""
+        if self._acts is None:
+            raise ConfigError(_NOT_RUNNING)
+        return self._acts
+
+    def person(self, login: str) -> Person:
+        """Return somebody who can act here."""
+        return Person(self.parts, self.acts, login)
 
     @property
     def web_url(self) -> str:
@@ -100,8 +140,10 @@ class RehearsalForge:
 
     @property
     def violations(self) -> list[Violation]:
-        """Requests so far that GitHub's document does not allow; empty when the gate is off."""
-        return [found for request in tuple(self.requests) if (found := self.gate.check(request))]
+        """Requests so far that GitHub's document or schema does not allow; empty when the gates are off."""
+        found = [self.gate.check(request) for request in tuple(self.requests)]
+        found += [self.graphql_gate.check(request) for request in tuple(self.graphql_requests)]
+        return [violation for violation in found if violation is not None]
 
     def add_token(self, token: str, rights: TokenRights) -> None:
         """Let a token in."""
@@ -154,9 +196,7 @@ class RehearsalForge:
 
     def rename_repository(self, owner: str, name: str, new_name: str) -> None:
         """Give a repository a new name; the old one redirects, as at GitHub."""
-        repository = self.repository(owner, name)
-        repository.former_names.add(repository.name.lower())
-        repository.name = new_name
+        self.person(owner).rename_repository(self.repository(owner, name), new_name)
 
     def repository(self, owner: str, name: str) -> Repository:
         """Return a repository.
@@ -180,11 +220,13 @@ class RehearsalForge:
         number: int | None = None,
     ) -> IssueRecord:
         """File an issue."""
-        return self.state.add_issue(self.repository(owner, name), title, body, author, number)
+        with self.state.lock:
+            repository = self.repository(owner, name)
+            return self.acts.issues.open(repository, Actor(login=author), title, body, number=number)
 
     def add_comment(self, owner: str, name: str, number: int, body: str, author: str = "octocat") -> None:
         """Comment on an issue."""
-        self.state.add_comment(self.repository(owner, name).issues[number], body, author)
+        self.person(author).comment(self.repository(owner, name), number, body)
 
     def add_image(self, content: bytes) -> str:
         """Store a picture and return the address that goes into an issue; only its signed form can be fetched."""
@@ -216,16 +258,35 @@ class RehearsalForge:
             listener(request)
         if request.path.startswith(PREFIX):
             self.requests.append(_recorded(request))
+        elif request.path == GRAPHQL:
+            self.graphql_requests.append(_recorded(request))
         return self._faults(request)
 
     def _answer(self, request: Request) -> Response:
-        if self._api is not None and request.path.startswith(PREFIX):
+        if self._api is not None and request.path.startswith((PREFIX, GRAPHQL)):
             return self._api.respond(request)
         if request.path.startswith(_IMAGES):
             return self._image(request)
+        if request.path.startswith(LOGS):
+            return self._log(request)
         if self._git.handles(request):
             return self._git.respond(request)
         return Response(status=404, headers={"Content-Type": "text/plain"}, body=b"Not Found\n")
+
+    def _pushed(self, repository: Repository, rights: TokenRights, ref: str, before: str, after: str) -> None:
+        actor = Actor(login=rights.user, app_id=rights.app_id)
+        with self.state.lock:
+            self.acts.repositories.pushed(repository, actor, ref, before, after)
+
+    def _log(self, request: Request) -> Response:
+        name = request.path.removeprefix(LOGS)
+        number, _, file = name.partition("/")
+        repository = self.state.by_id(int(number)) if number.isdigit() else None
+        known = repository is not None and request.query.get("sig") == log_signature(name)
+        content = log_file(repository, file) if known and repository is not None else None
+        if content is None:
+            return Response(status=403, body=b"Server failed to authenticate the request.\n")
+        return Response(headers={"Content-Type": "application/octet-stream"}, body=content)
 
     def _image(self, request: Request) -> Response:
         name = request.path.removeprefix(_IMAGES)
@@ -247,6 +308,7 @@ def _recorded(request: Request) -> RecordedRequest:
     return RecordedRequest(
         method=request.method,
         path=request.path.removeprefix(PREFIX),
+        raw_path=request.raw_path.removeprefix(PREFIX),
         query=request.query_string,
         headers={name: value for name, value in request.headers.items() if name.lower() != "authorization"},
         body=request.content(),

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from pullwright.integrations.testing.access import TokenRights
 from pullwright.integrations.testing.bare_repository import BareRepository
+from pullwright.integrations.testing.check_records import CheckSuite, StatusRecord
+from pullwright.integrations.testing.hook_records import AppRecord, Delivery, Hook, Installation
+from pullwright.integrations.testing.review_records import (
+    Comment,
+    Reaction,
+    ReviewComment,
+    ReviewRecord,
+    TimelineEvent,
+)
 
 _BEGIN = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
-
-
-@dataclass(slots=True, kw_only=True)
-class Comment:
-    """A comment of an issue or pull request."""
-
-    id: int
-    author: str
-    body: str
-    created: str
+_WRITERS = ("octocat", "pullwright-agent")
+ROLES = {"read": "read", "triage": "read", "write": "write", "maintain": "write", "admin": "admin"}
+"""Roles, and the permission that GitHub reports for each."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -34,6 +37,16 @@ class IssueRecord:
     state: str = "open"
     labels: list[str] = field(default_factory=list)
     comments: list[Comment] = field(default_factory=list)
+    updated: str = ""
+    closed: str = ""
+    edited: str = ""
+    """When title or body were changed last; empty when they never were."""
+    reason: str | None = None
+    locked: bool = False
+    app_id: int | None = None
+    assignees: list[str] = field(default_factory=list)
+    reactions: list[Reaction] = field(default_factory=list)
+    timeline: list[TimelineEvent] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -48,6 +61,14 @@ class PullRecord:
     merged: bool = False
     last_head_sha: str = ""
     """Where the branch was when it was seen last; stays when the branch is deleted."""
+    merged_at: str = ""
+    merged_by: str = ""
+    merge_sha: str = ""
+    requested: list[str] = field(default_factory=list)
+    reviews: list[ReviewRecord] = field(default_factory=list)
+    review_comments: list[ReviewComment] = field(default_factory=list)
+    resolved: set[int] = field(default_factory=set)
+    """First comments of the threads that are resolved."""
 
     @property
     def number(self) -> int:
@@ -71,6 +92,28 @@ class Repository:
     issues: dict[int, IssueRecord] = field(default_factory=dict)
     pulls: dict[int, PullRecord] = field(default_factory=dict)
     former_names: set[str] = field(default_factory=set)
+    roles: dict[str, str] = field(default_factory=lambda: dict.fromkeys(_WRITERS, "write"))
+    """Login → ``read``, ``triage``, ``write``, ``maintain`` or ``admin``; the owner is always an administrator."""
+    hooks: list[Hook] = field(default_factory=list)
+    suites: list[CheckSuite] = field(default_factory=list)
+    statuses: list[StatusRecord] = field(default_factory=list)
+    deleted_issues: set[int] = field(default_factory=set)
+    moved_issues: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """Number here → repository id and number where the issue is now."""
+
+    def role(self, login: str) -> str:
+        """Return somebody's role, or an empty string for a stranger."""
+        return "admin" if login.lower() == self.owner.lower() else self.roles.get(login, "")
+
+    def association(self, login: str) -> str:
+        """Return what GitHub calls ``author_association``."""
+        if login.lower() == self.owner.lower():
+            return "OWNER"
+        return "MEMBER" if self.role(login) else "NONE"
+
+    def next_number(self) -> int:
+        """Return the number of the next issue or pull request; a deleted one's is never used again."""
+        return max((*self.issues, *self.deleted_issues, *self.moved_issues, 0)) + 1
 
     @property
     def slug(self) -> str:
@@ -86,11 +129,19 @@ class Repository:
 class ForgeState:
     """All records. Requests are answered under ``lock``, one after another."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], datetime] | None = None) -> None:
+        """Take the time from a clock; without one it begins in the past and never depends on when a test runs."""
         self.lock = threading.RLock()
         self.repositories: list[Repository] = []
         self.tokens: dict[str, TokenRights] = {}
         self.images: dict[str, bytes] = {}
+        self.apps: list[AppRecord] = []
+        self.installations: list[Installation] = []
+        self.deliveries: list[Delivery] = []
+        self.now: Callable[[], datetime] = clock or (lambda: datetime.now(UTC))
+        """The time by which tokens expire and deliveries are logged."""
+        self._live = clock is not None
+        self._last = _BEGIN
         self._id = 1000
 
     def next_id(self) -> int:
@@ -100,13 +151,19 @@ class ForgeState:
             return self._id
 
     def stamp(self) -> str:
-        """Return a time that is later than every earlier one; real time plays no role."""
-        moment = _BEGIN + timedelta(seconds=self.next_id())
-        return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+        """Return a time that is later than every earlier one; with a clock it is never before that clock's."""
+        with self.lock:
+            self._last += timedelta(seconds=1)
+            if self._live:
+                self._last = max(self._last, self.now().replace(microsecond=0))
+            return self._last.strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def rights(self, token: str | None) -> TokenRights | None:
-        """Return what a token may do, or None for no token and for an unknown one."""
-        return self.tokens.get(token) if token else None
+        """Return what a token may do, or None for no token, an unknown one and one that has expired."""
+        found = self.tokens.get(token) if token else None
+        if found is None or (found.expires is not None and found.expires <= self.now()):
+            return None
+        return found
 
     def find(self, owner: str, name: str) -> Repository | None:
         """Return a repository by its name or a former name, case not mattering."""
@@ -120,17 +177,28 @@ class ForgeState:
         """Return a repository by its id."""
         return next((r for r in self.repositories if r.id == number), None)
 
+    def app(self, number: int | None) -> AppRecord | None:
+        """Return an App by its id."""
+        return next((app for app in self.apps if app.id == number), None)
+
+    def installed(self, repository: Repository) -> list[Installation]:
+        """Return the installations that see a repository, suspended ones too."""
+        at_owner = [i for i in self.installations if i.account.lower() == repository.owner.lower()]
+        return [i for i in at_owner if i.repository_ids is None or repository.id in i.repository_ids]
+
     def add_issue(
         self, repository: Repository, title: str, body: str | None, author: str, number: int | None = None
     ) -> IssueRecord:
         """File an issue, with the next free number unless one is given."""
-        chosen = number or max(repository.issues, default=0) + 1
-        issue = IssueRecord(number=chosen, title=title, body=body, author=author, created=self.stamp())
+        chosen = number or repository.next_number()
+        stamp = self.stamp()
+        issue = IssueRecord(number=chosen, title=title, body=body, author=author, created=stamp, updated=stamp)
         repository.issues[chosen] = issue
         return issue
 
-    def add_comment(self, issue: IssueRecord, body: str, author: str) -> Comment:
+    def add_comment(self, issue: IssueRecord, body: str, author: str, app_id: int | None = None) -> Comment:
         """Add a comment to an issue."""
-        comment = Comment(id=self.next_id(), author=author, body=body, created=self.stamp())
+        comment = Comment(id=self.next_id(), author=author, body=body, created=self.stamp(), app_id=app_id)
         issue.comments.append(comment)
+        issue.updated = comment.created
         return comment

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -18,9 +18,22 @@ _SERVICES = re.compile(
     r"^/(?P<owner>[\w.-]+)/(?P<name>[\w.-]+?)(?:\.git)?/(?P<service>info/refs|git-upload-pack|git-receive-pack)$"
 )
 _BLOCK = 65_536
+_LENGTH = re.compile(rb"[0-9a-f]{4}")
+_COMMAND = re.compile(rb"(?P<before>[0-9a-f]{40}) (?P<after>[0-9a-f]{40}) (?P<ref>refs/[^\0\n]+)")
+
+PushListener = Callable[[Repository, TokenRights, str, str, str], None]
+"""Called after a push with the repository, who pushed, the reference, and its commit before and after."""
 
 _UPDATE_HOOK = """\
 #!/bin/sh
+if [ "$PULLWRIGHT_REHEARSAL_WORKFLOWS" = no ]; then
+    changed=$(git log -m --format= --name-only "$3" --not --branches -- .github/workflows 2>/dev/null | head -n 1)
+    if [ -n "$changed" ]; then
+        echo "error: refusing to allow a GitHub App to create or update workflow \\`$changed\\`" \\
+            "without \\`workflows\\` permission" >&2
+        exit 1
+    fi
+fi
 case "$1" in
 "refs/heads/{branch}")
     if [ "$PULLWRIGHT_REHEARSAL_ADMIN" != yes ]; then
@@ -51,9 +64,10 @@ class _Call:
 class GitServer:
     """Answers the three addresses of git's smart protocol."""
 
-    def __init__(self, state: ForgeState, root: Path) -> None:
+    def __init__(self, state: ForgeState, root: Path, listener: PushListener) -> None:
         self._state = state
         self._root = root
+        self._listener = listener
 
     def handles(self, request: Request) -> bool:
         """Whether this is an address of git's protocol."""
@@ -96,15 +110,39 @@ class GitServer:
         }
         if call.rights is not None:
             environment["REMOTE_USER"] = call.rights.user
+            workflows = call.rights.app_id is None or call.rights.may("workflows", "write")
+            environment["PULLWRIGHT_REHEARSAL_WORKFLOWS"] = "yes" if workflows else "no"
             environment["PULLWRIGHT_REHEARSAL_ADMIN"] = "yes" if call.rights.admin else "no"
         request.body.seek(0)
         process = subprocess.Popen(
             ["git", "http-backend"], stdin=request.body.fileno(), stdout=subprocess.PIPE, env=environment
         )
-        return _cgi_response(process)
+        return _cgi_response(process, lambda: self._tell(call, request))
+
+    def _tell(self, call: _Call, request: Request) -> None:
+        """Tell of every reference that the push has really moved, before the client hears that it is over."""
+        if call.service != "git-receive-pack" or call.rights is None:
+            return
+        tips = {f"refs/heads/{name}": sha for name, sha in call.repository.bare.branches().items()}
+        for before, after, ref in push_commands(request.content()):
+            if tips.get(ref, "0" * 40) == after and before != after:
+                self._listener(call.repository, call.rights, ref, before, after)
 
 
-def _cgi_response(process: subprocess.Popen[bytes]) -> Response:
+def push_commands(body: bytes) -> Sequence[tuple[str, str, str]]:
+    """Return what a push asks for: commit before, commit after and reference of each command."""
+    found: list[tuple[str, str, str]] = []
+    position = 0
+    while (length := _LENGTH.fullmatch(body[position : position + 4])) and (size := int(length[0], 16)) > 4:
+        command = _COMMAND.match(body[position + 4 : position + size])
+        if command is not None:
+            before, after, ref = (part.decode("utf-8", "replace") for part in command.groups())
+            found.append((before, after, ref))
+        position += size
+    return found
+
+
+def _cgi_response(process: subprocess.Popen[bytes], ended: Callable[[], None]) -> Response:
     if process.stdout is None:
         return _text(500, "git printed nothing")
     status, headers = 200, {}
@@ -114,16 +152,17 @@ def _cgi_response(process: subprocess.Popen[bytes]) -> Response:
             status = int(value.split()[0])
         else:
             headers[name] = value.strip()
-    return Response(status=status, headers=headers, body=_blocks(process, process.stdout))
+    return Response(status=status, headers=headers, body=_blocks(process, process.stdout, ended))
 
 
-def _blocks(process: subprocess.Popen[bytes], stdout: IO[bytes]) -> Iterator[bytes]:
+def _blocks(process: subprocess.Popen[bytes], stdout: IO[bytes], ended: Callable[[], None]) -> Iterator[bytes]:
     try:
         while block := stdout.read(_BLOCK):
             yield block
     finally:
         stdout.close()
         process.wait()
+        ended()
 
 
 def _refusal(repository: Repository | None, rights: TokenRights | None, write: bool) -> Response | None:

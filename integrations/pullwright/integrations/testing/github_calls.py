@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
 from pullwright.integrations.testing.access import TokenRights
 from pullwright.integrations.testing.forge_state import Repository
+from pullwright.integrations.testing.review_records import Actor
 from pullwright.integrations.testing.web_server import Request, Response, json_response
 
 _DOCS = "https://docs.github.com/rest"
@@ -28,7 +29,11 @@ class ApiError(Exception):
 
     def response(self) -> Response:
         """Return the error as GitHub would send it."""
-        document: dict[str, Any] = {"message": str(self), "documentation_url": _DOCS, "status": str(self.status)}
+        document: dict[str, Any] = {"message": str(self), "documentation_url": _DOCS}
+        if self.headers and "Location" in self.headers:
+            document |= {"url": self.headers["Location"]}
+        else:
+            document |= {"status": str(self.status)}
         if self.errors:
             document |= {"errors": list(self.errors)}
         return json_response(document, self.status, self.headers)
@@ -65,6 +70,11 @@ class Call:
         """Who is asking."""
         return self.rights.user if self.rights else "ghost"
 
+    @property
+    def actor(self) -> Actor:
+        """Who is asking, as the state remembers it."""
+        return Actor(login=self.user, app_id=self.rights.app_id if self.rights else None)
+
     def number(self, name: str = "number") -> int:
         """Return a number of the address."""
         return int(self.match[name])
@@ -86,6 +96,17 @@ class Call:
     def wants_full(self) -> bool:
         """Whether the media type asks for rendered bodies."""
         return "full" in self.request.headers.get("Accept", "")
+
+
+Endpoint = Callable[[Call], Response]
+Table = tuple[tuple[str, str, Endpoint, str], ...]
+"""Method, pattern of the path below the repository, endpoint, and the permissions of which one is needed (``a|b``)."""
+
+
+def moved(location: str, method: str) -> ApiError:
+    """Return the answer for what is somewhere else now; it keeps the method of a write, as GitHub's does."""
+    status = 301 if method == "GET" else 307
+    return ApiError(status, "Moved Permanently", headers={"Location": location})
 
 
 def page(call: Call, items: Sequence[Any], api: str) -> Response:

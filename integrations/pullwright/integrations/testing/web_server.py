@@ -35,6 +35,8 @@ class Request:
     query_string: str
     headers: Message
     body: IO[bytes]
+    raw_path: str = ""
+    """As it was sent, which tells a slash in a name from one between names."""
 
     @property
     def query(self) -> dict[str, str]:
@@ -152,6 +154,7 @@ class _Handler(BaseHTTPRequestHandler):
             request = Request(
                 method=self.command,
                 path=unquote(parts.path),
+                raw_path=parts.path,
                 query_string=parts.query,
                 headers=self.headers,
                 body=body,

@@ -1,0 +1,127 @@
+"""From a request on GitHub to the specification of a task. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from pullwright.agents.budget import Budget
+from pullwright.agents.change import RepositoryRef
+from pullwright.agents.ports.code_host import Issue
+from pullwright.agents.task import Task, TaskSpec, TaskStatus
+from pullwright.integrations.github.grammar import AgentRequest, Verb
+from pullwright.integrations.github.meanings import RepositoryFacts, WorkRequested
+from pullwright.integrations.github.settings import GitHubSettings
+from pullwright.integrations.github.status_text import Phase, StatusReport
+from pullwright.integrations.time_of_check import as_of
+from pullwright.integrations.untrusted import render_issue, sanitise_line
+
+_DEFAULT_WORDS = {
+    Verb.RUN: "Yes, go on.",
+    Verb.CONTINUE: "Yes, go on.",
+    Verb.FIX: "Fix this, and the failing checks if there are any.",
+    Verb.PLAN: "Say how you would go on, before you do.",
+    Verb.RETRY: "Try again.",
+    Verb.REBASE: "Bring the branch up to date with its base.",
+}
+_PHASES = {
+    TaskStatus.SCHEDULED: Phase.DELAYED,
+    TaskStatus.QUEUED: Phase.QUEUED,
+    TaskStatus.RUNNING: Phase.WORKING,
+    TaskStatus.WAITING: Phase.WAITING,
+    TaskStatus.CANCELING: Phase.STOPPED,
+    TaskStatus.CANCELED: Phase.STOPPED,
+    TaskStatus.SUCCEEDED: Phase.DONE,
+    TaskStatus.FAILED: Phase.FAILED,
+    TaskStatus.REJECTED: Phase.FAILED,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkTerms:
+    """What every task from here gets."""
+
+    checks: tuple[str, ...] = ()
+    budget: Budget = field(default_factory=Budget)
+
+
+def repository_ref(facts: RepositoryFacts, settings: GitHubSettings) -> RepositoryRef:
+    """Return a repository of a delivery as the agent knows repositories."""
+    owner, _, name = facts.full_name.partition("/")
+    return RepositoryRef(url=settings.clone_url(owner, name), host=settings.web_host, owner=owner, name=name)
+
+
+def pull_request_url(facts: RepositoryFacts, number: int, settings: GitHubSettings) -> str:
+    """Return the address of a pull request, as GitHub writes it and tasks remember it."""
+    return f"{settings.web_url}/{facts.full_name}/pull/{number}"
+
+
+def specify(
+    request: WorkRequested, issue: Issue, at: datetime, *, repository: RepositoryRef, terms: WorkTerms, boundary: str
+) -> TaskSpec:
+    """Return the task for a request on an issue: its words instruct, and the issue as it was then is data.
+
+    Args:
+        request: What was asked for.
+        issue: As it is now.
+        at: When it was asked for.
+        repository: Where.
+        terms: What every task gets.
+        boundary: As for ``untrusted.render_issue``.
+    """
+    then = as_of(issue, at, title=request.subject.title, body=request.subject.body)
+    title = sanitise_line(then.title)
+    asked = request.request
+    return TaskSpec(
+        instruction=asked.instruction or f"Resolve issue #{then.number}: {title}",
+        repository=repository,
+        source="github",
+        base_ref=_base(asked),
+        title=title,
+        context=render_issue(then, boundary),
+        images=then.images,
+        issue_number=then.number,
+        checks=terms.checks,
+        budget=terms.budget,
+        work_key=request.work_key,
+        may_ask=True,
+        approve_plan=asked.verb is Verb.PLAN,
+    )
+
+
+def follow_up(parent: Task, words: str, *, work_key: str) -> TaskSpec:
+    """Return the task that goes on with the pull request of an earlier one."""
+    return replace(
+        parent.spec,
+        instruction=words,
+        source="github",
+        work_key=work_key,
+        parent_id=parent.id,
+        not_before=None,
+        start="",
+        start_base="",
+        may_ask=True,
+        approve_plan=False,
+    )
+
+
+def words_of(asked: AgentRequest | None, *, body: str = "", path: str = "") -> str:
+    """Return what a task is told: the instruction, or what the bare verb means."""
+    said = body if asked is None else asked.instruction or _DEFAULT_WORDS.get(asked.verb, "Go on.")
+    return f"About {sanitise_line(path)}: {said}" if path else said
+
+
+def report_on(task: Task) -> StatusReport:
+    """Return how a task stands, for people."""
+    return StatusReport(
+        phase=_PHASES[task.status],
+        detail=task.status_reason,
+        branch=task.branch,
+        pull_request_url=task.pull_request_url,
+    )
+
+
+def _base(asked: AgentRequest) -> str:
+    base = asked.arguments.get("base", "")
+    odd = base.startswith(("-", "/", ".")) or ".." in base or "//" in base or ":" in base or "@" in base
+    return "" if odd else base
