@@ -14,6 +14,7 @@ from pullwright.agents.testing.contracts_lanes import LaneContract
 from pullwright.agents.testing.contracts_lease import LeaseStoreContract, WorkerContract
 from pullwright.agents.testing.contracts_outbox import OutboxStoreContract
 from pullwright.agents.testing.contracts_store import SignalContract, TaskStoreContract
+from pullwright.agents.testing.contracts_terms import PlaceContract, SpendingContract
 from pullwright.agents.testing.fake_clock import FakeClock
 
 
@@ -25,6 +26,8 @@ class EveryContract(
     LaneContract,
     OutboxStoreContract,
     BlobStoreContract,
+    SpendingContract,
+    PlaceContract,
 ):
     @pytest.fixture
     def clock(self) -> FakeClock:

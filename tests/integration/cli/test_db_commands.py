@@ -41,8 +41,8 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 def test_upgrade_makes_the_tables_and_then_has_nothing_to_do(empty_postgres_url: str, tmp_path: Path) -> None:
     for target in (f"sqlite:///{tmp_path / 'new.db'}", empty_postgres_url):
-        assert agent("db", "upgrade", url=target, cwd=tmp_path).stdout == "the tables were made (schema 2)\n"
-        assert agent("db", "upgrade", url=target, cwd=tmp_path).stdout == "the schema is up to date (2)\n"
+        assert agent("db", "upgrade", url=target, cwd=tmp_path).stdout == "the tables were made (schema 3)\n"
+        assert agent("db", "upgrade", url=target, cwd=tmp_path).stdout == "the schema is up to date (3)\n"
 
 
 def test_a_file_of_the_last_release_is_upgraded(tmp_path: Path) -> None:
@@ -54,8 +54,8 @@ def test_a_file_of_the_last_release_is_upgraded(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'old.db'}"
     checked = agent("db", "check", url=url, cwd=tmp_path)
     assert checked.returncode == 1
-    assert "✘ schema: 1, this release needs 2; run `agent db upgrade`" in checked.stdout
-    assert agent("db", "upgrade", url=url, cwd=tmp_path).stdout == "the schema was upgraded from 1 to 2\n"
+    assert "✘ schema: 1, this release needs 3; run `agent db upgrade`" in checked.stdout
+    assert agent("db", "upgrade", url=url, cwd=tmp_path).stdout == "the schema was upgraded from 1 to 3\n"
     assert (
         "✔ tasks: 1 canceled, 2 queued, 1 rejected, 1 succeeded" in agent("db", "check", url=url, cwd=tmp_path).stdout
     )
@@ -67,7 +67,7 @@ def test_check_says_how_it_is(url: str, tmp_path: Path) -> None:
     engine = "SQLite" if url.startswith("sqlite") else "PostgreSQL"
     assert fine.stdout.startswith(f"✔ database: {engine} ")
     assert [line for line in fine.stdout.splitlines() if line.startswith("✔")][1:] == [
-        "✔ schema: 2",
+        "✔ schema: 3",
         "✔ tasks: none",
         "✔ workers: 0 alive",
         "✔ lanes: counted right",
@@ -152,3 +152,16 @@ def test_a_password_is_not_said(tmp_path: Path) -> None:
         found = agent("db", "check", url=url, cwd=tmp_path)
         assert found.returncode in (1, 2)
         assert "cret" not in found.stderr + found.stdout
+
+
+def test_what_is_kept_of_old_tasks_is_removed(url: str, tmp_path: Path) -> None:
+    fill(url)
+    assert agent("db", "trim", "--days", "1", url=url, cwd=tmp_path).stdout == (
+        "nothing is kept of tasks that ended more than 1 days ago\n"
+    )
+    run(url, "UPDATE task SET status = 'failed', updated_at = 1")
+    trimmed = agent("db", "trim", "--days", "30", "--journals", url=url, cwd=tmp_path)
+    assert f"of {TASKS} tasks: removed " in trimmed.stdout
+    assert f"and {2 * TASKS} events" in trimmed.stdout
+    assert "VACUUM" in trimmed.stdout
+    assert agent("db", "trim", "--days", "0", url=url, cwd=tmp_path).returncode == 2

@@ -93,9 +93,9 @@ def test_the_constant_is_the_last_revision() -> None:
 
 
 def test_an_empty_database_gets_the_tables_of_this_release(empty_url: str) -> None:
-    assert migrations.check(empty_url).pending == (1, 2)
+    assert migrations.check(empty_url).pending == (1, 2, 3)
     assert migrations.upgrade(empty_url).current == 0
-    assert migrations.check(empty_url) == migrations.Schema(current=2, head=2)
+    assert migrations.check(empty_url) == migrations.Schema(current=3, head=3)
     assert tables.TaskRow.metadata is SQLModel.metadata
     engine = running.connect(parse(empty_url))
     with engine.begin() as connection:
@@ -237,12 +237,23 @@ def test_two_processes_upgrade_at_once(empty_url: str) -> None:
     )
     both = [_python(program, empty_url) for _ in range(2)]
     answers = [process.communicate()[0].strip() for process in both]
-    assert sorted(answers) == ["0", "2"]
+    assert sorted(answers) == ["0", "3"]
+
+
+def test_a_worker_of_the_release_before_goes_on(empty_url: str) -> None:
+    """Its statements know neither places nor days."""
+    migrations.upgrade(empty_url)
+    with running_connection(empty_url) as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO lane (key, weight, max_running, paused, queued, running, vtime) "
+            "VALUES ('l', 1, 4, false, 0, 0, 0)"
+        )
+        assert connection.exec_driver_sql("SELECT place FROM lane").scalar_one() == ""
 
 
 def test_a_newer_schema_is_refused_in_one_line(empty_url: str) -> None:
     migrations.upgrade(empty_url)
-    _pretend(empty_url, 3)
+    _pretend(empty_url, 4)
     for refused in (migrations.prepare, migrations.upgrade):
         with pytest.raises(ConfigError, match=r"newer release.*update pullwright") as caught:
             refused(empty_url)
