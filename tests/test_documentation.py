@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 
 from pullwright.agents.events import ChangePublished, RunEvent, to_data
 from pullwright.agents.testing.contracts_store import every_event, finished
+from pullwright.cli.server.tasks import Filing, task_routes
 from pullwright.cli.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -67,7 +69,10 @@ def test_every_command_that_the_readme_names_is_in_the_help() -> None:
 
 def help_of(*command: str) -> str:
     arguments = [sys.executable, "-P", "-m", "pullwright.cli", *command, "--help"]
-    return subprocess.run(arguments, capture_output=True, text=True, check=True, env={"COLUMNS": "200"}).stdout
+    roots = [str(ROOT / name) for name in ("agents", "sandbox", "integrations", "cli")]
+    # The tree that this file is in, whatever else is installed.
+    environment = {"COLUMNS": "200", "PYTHONPATH": os.pathsep.join(roots)}
+    return subprocess.run(arguments, capture_output=True, text=True, check=True, env=environment).stdout
 
 
 def test_every_event_and_each_of_its_fields_is_documented() -> None:
@@ -80,3 +85,12 @@ def test_every_event_and_each_of_its_fields_is_documented() -> None:
     assert set(rows) == {event.type for event in shown} == {kind.type for kind in get_args(RunEvent)}
     for event in shown:
         assert [name for name in to_data(event) if f"`{name}`" not in rows[event.type]] == []
+
+
+def test_every_field_and_path_of_the_api_is_documented() -> None:
+    text = (ROOT / "docs" / "api.md").read_text()
+    table = text.split("| field | |")[1].split("\n\n")[0]
+    assert set(re.findall(r"`([a-z_]+)`", table)) - {"true", "false"} == set(Filing.model_fields)
+    routes = task_routes(*[None] * 4).routes  # type: ignore[arg-type]
+    ends = {str(getattr(route, "path", "")).rpartition("}")[2] or "/api/tasks" for route in routes}
+    assert {end for end in ends if end not in text} == set()

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import Final
 
-from anyio import to_thread
-
 from pullwright.agents.task import TaskStatus
-from tests.benchmarks.queue_filling import fill, lane_name
+from tests.benchmarks.queue_filling import lane_name, spec_of
 from tests.benchmarks.queue_places import Place, Sizes, opened
 from tests.benchmarks.queue_process import Peer, peer
 from tests.benchmarks.queue_table import Figure
 
-PATIENCE: Final = 170.0
+PATIENCE: Final = 80.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +26,9 @@ class Use:
 async def crowd(place: Place, sizes: Sizes) -> list[Figure]:
     """Scripted runs, all at once, in one process; the endpoint is another one."""
     with place.fresh() as url:
-        lanes = {lane_name(number): 1 for number in range(sizes.runs + 1)}
-        await to_thread.run_sync(partial(fill, url, lanes))
+        async with opened(url) as store:
+            for number in range(sizes.runs + 1):
+                await store.create(replace(spec_of(lane_name(number)), publish=False))
         async with peer("endpoint", str(sizes.steps)) as endpoint:
             (served,) = await endpoint.line()
             async with peer("loops", served, str(sizes.runs)) as loops:

@@ -26,6 +26,10 @@ TASKS: Final = """
 lease_until, steps, steps_at_claim, losses, retries, next_seq, spec, branch, pull_request_url, patch_path, created_at,
 updated_at) SELECT '{prefix}' || substr('0000000' || n, -7), '{lane}', '', 0, '{status}', '', '', 0, {attempt}, '',
 0, 0, 0, 0, 0, 2, '{spec}', '', '', '', 1700000000, 1700000000 FROM numbers"""
+FILED: Final = """
+INSERT INTO event (task_id, seq, attempt, at, type, data)
+SELECT id, 1, 0, created_at, 'task.moved', '{"old":"","new":"queued","reason":"","worker_id":""}'
+FROM task WHERE status = 'queued'"""
 LANE: Final = """
 INSERT INTO lane (key, weight, max_running, paused, queued, running, vtime)
 VALUES ('{key}', {weight}, 4, false, {queued}, 0, 0)"""
@@ -48,6 +52,7 @@ def fill(url: str, queued: Mapping[str, int], *, finished: int = 0, weights: Map
     for number, (lane, count) in enumerate(queued.items()):
         statements.append(_tasks(url, f"q{number:04}", lane, "queued", count))
         statements.append(LANE.format(key=lane, weight=(weights or {}).get(lane, 1.0), queued=count))
+    statements.append(FILED)
     path = sqlite_path(url)
     if path is None:
         with psycopg.connect(url, autocommit=True) as server:

@@ -56,7 +56,7 @@ async def appends(place: Place, sizes: Sizes) -> list[Figure]:
 
 async def rebuilding(place: Place, sizes: Sizes) -> list[Figure]:
     """A run of 1,000 events of 2 KB: read, decoded and folded, as a worker does that takes it over."""
-    times, bare = [], []
+    times = []
     with place.fresh() as url:
         async with opened(url) as store:
             filed = await store.create(spec_of(lane_name(0)))
@@ -68,8 +68,7 @@ async def rebuilding(place: Place, sizes: Sizes) -> list[Figure]:
                 recorder = await RunRecorder.resume(store, task)
                 times.append(time.perf_counter() - begun)
                 assert recorder.state.steps == EVENTS // 2 - 1
-            for _ in range(sizes.rebuilds):
-                bare.append(await to_thread.run_sync(_bare_rebuild, url, task.id))
+            bare = [await to_thread.run_sync(_bare_rebuild, url, task.id) for _ in range(sizes.rebuilds)]
     return [
         Figure(
             what="a run of 1,000 events rebuilt, p50, ms",

@@ -21,6 +21,7 @@ from pullwright.agents.ports.engine import Segment
 from pullwright.agents.ports.lease import Worker
 from pullwright.agents.ports.sandbox import ExecResult
 from pullwright.agents.queue.sql_store import SqlStore
+from pullwright.agents.testing.endpoint_http import Server
 from pullwright.agents.testing.fake_environments import FakeEnvironments
 from pullwright.agents.testing.fake_mirror import FakeMirror
 from pullwright.agents.testing.fake_sandbox import FakeProvider, FakeSandbox, output
@@ -34,7 +35,7 @@ from pullwright.sandbox.verifier import FreshVerifier
 from tests.benchmarks.bare_loop import TOOLS
 from tests.benchmarks.queue_places import opened
 
-THINK_SECONDS: Final = 1.5
+THINK_SECONDS: Final = 1.0
 """How long the endpoint thinks, so that all runs are in flight at once."""
 
 OUTPUT: Final = "src/module.py:17:    return [render(item) for item in items]\n" * 30
@@ -45,7 +46,6 @@ async def endpoint(steps: str) -> None:
     """Be a model that has one command run at each step, changes a file first and hands in at last."""
 
     def answer(request: Mapping[str, Any]) -> Reply:
-        time.sleep(THINK_SECONDS)  # a thread of its own for each connection
         turn = [message["role"] for message in request["messages"]].count("assistant")
         if turn == 0:
             return Reply(calls=(("write", {"path": "a", "content": "new\n"}),))
@@ -53,7 +53,8 @@ async def endpoint(steps: str) -> None:
             return Reply(calls=(("bash", {"command": f"grep -n {turn} src"}),))
         return Reply(calls=(("finish", {"title": "Change a", "summary": "Because.", "checks": []}),))
 
-    with ScriptedEndpoint(answer) as served:
+    Server.request_queue_size = 1024  # all of them connect in the same moment
+    with ScriptedEndpoint(answer, latency=THINK_SECONDS) as served:
         print("ready", flush=True)
         print(served.url, flush=True)
         await anyio.sleep_forever()
@@ -105,10 +106,15 @@ async def _loop(client: openai.AsyncOpenAI) -> None:
         {"role": "system", "content": "Act."},
         {"role": "user", "content": "Change a."},
     ]
-    options: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}, "max_tokens": 1000}
+    options: dict[str, Any] = {
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        "reasoning_effort": "high",
+        "max_tokens": 1000,
+    }
     while True:
         call = {"id": "", "name": "", "arguments": ""}
-        asked: Any = {"model": "scripted-mistral", "messages": messages, "tools": TOOLS, **options}
+        asked: Any = {"model": "scripted-mistral", "messages": messages, "tools": TOOLS, "max_tokens": 1000, **options}
         async for chunk in await client.chat.completions.create(**asked):
             for piece in (piece for choice in chunk.choices for piece in choice.delta.tool_calls or ()):
                 call["id"] = call["id"] or piece.id or ""

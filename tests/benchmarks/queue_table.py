@@ -65,9 +65,9 @@ def spread(
 
 def render(found: Found, remarks: Iterable[str]) -> str:
     """Return the table, one line for what was measured on either engine, and the remarks below it."""
-    lines = [HEAD, ("---",) * len(HEAD)]
-    for what in dict.fromkeys(one.what for _, one in found):
-        lines.append(_line({engine: one for engine, one in found if one.what == what}))
+    names = dict.fromkeys(one.what for _, one in found)
+    figures = (_line({engine: one for engine, one in found if one.what == what}) for what in names)
+    lines = [HEAD, ("---",) * len(HEAD), *figures]
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
     return "\n\n".join([table, *remarks]) + "\n"
 

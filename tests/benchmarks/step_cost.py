@@ -27,7 +27,7 @@ import anyio
 
 from pullwright.agents.change import RepositoryRef
 from pullwright.agents.clock import SystemClock
-from pullwright.agents.queue.store import SqlTaskStore
+from pullwright.agents.queue.open import open_store
 from pullwright.agents.task import TaskSpec
 from pullwright.agents.testing.scripted_endpoint import ScriptedEndpoint
 from pullwright.agents.testing.scripted_model import Reply
@@ -124,7 +124,7 @@ def warm_seconds(folder: Path, checkout: Path) -> float:
 
 
 async def file_tasks(url: str, checkout: Path, count: int) -> None:
-    async with SqlTaskStore.open(url, SystemClock()) as store:
+    async with open_store(url, SystemClock()) as store:
         for _ in range(count):
             repository = RepositoryRef(url=str(checkout), name=checkout.name)
             await store.create(TaskSpec(instruction="Do nothing.", repository=repository, publish=False))

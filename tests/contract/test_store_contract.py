@@ -15,6 +15,7 @@ from pullwright.agents.testing.contracts_lanes import LaneContract
 from pullwright.agents.testing.contracts_lease import LeaseStoreContract, WorkerContract
 from pullwright.agents.testing.contracts_outbox import OutboxStoreContract
 from pullwright.agents.testing.contracts_store import SignalContract, TaskStoreContract
+from pullwright.agents.testing.contracts_terms import PlaceContract, SpendingContract
 from pullwright.agents.testing.fake_clock import FakeClock
 
 
@@ -27,6 +28,8 @@ class EveryContract(
     OutboxStoreContract,
     BlobStoreContract,
     InboxContract,
+    SpendingContract,
+    PlaceContract,
 ):
     @pytest.fixture
     def clock(self) -> FakeClock:

@@ -6,7 +6,7 @@ import os
 import sqlite3
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import pytest
 from anyio import create_task_group, to_thread
 
 from pullwright.agents.clock import SystemClock
-from pullwright.agents.errors import ConfigError, StoreUnavailable
+from pullwright.agents.errors import ConfigError, StoreError, StoreUnavailable
 from pullwright.agents.events import UserSaid
 from pullwright.agents.ports.durable import DurableStore
 from pullwright.agents.ports.lease import Worker
@@ -44,10 +44,55 @@ def file_url(tmp_path: Path) -> str:
 )
 async def test_an_unusable_database_is_one_clear_line(url: str) -> None:
     with pytest.raises((ConfigError, StoreUnavailable)) as caught:
+        async with open_store(url, FakeClock(), patience=0.1):
+            pass
+    assert "\n" not in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["postgresql://u:secret@nowhere.invalid/x", "{server}none", "{server}?user=nobody"])
+async def test_what_waiting_does_not_change_is_told_at_once(shared_postgres: PostgresServer, url: str) -> None:
+    url = url.replace("{server}", shared_postgres.url("").replace("postgres@", "postgres:secret@"))
+    with pytest.raises(ConfigError, match="AGENT_DATABASE_URL") as caught:
         async with open_store(url, FakeClock()):
             pass
     assert "\n" not in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+async def test_a_server_that_is_being_restarted_is_waited_for(postgres_of_its_own: PostgresServer) -> None:
+    server = postgres_of_its_own
+    url = server.url()
+    async with open_store(url, SystemClock()):
+        pass
+    server.stop()
+    opened = anyio.Event()
+
+    async def open_it() -> None:
+        async with open_store(url, SystemClock(), patience=60):
+            opened.set()
+
+    with anyio.fail_after(60):
+        async with create_task_group() as group:
+            group.start_soon(open_it)
+            with pytest.raises(StoreUnavailable):
+                async with open_store(url, SystemClock(), patience=0.1):
+                    pass
+            assert not opened.is_set()
+            await to_thread.run_sync(server.start)
+            await opened.wait()
+
+
+async def test_a_worker_is_told_that_the_file_was_upgraded(tmp_path: Path, file_url: str) -> None:
+    async with open_store(file_url, SystemClock()) as store:
+        with closing(sqlite3.connect(tmp_path / "x.db")) as newer, newer:
+            newer.execute("ALTER TABLE event RENAME TO journal")
+        with pytest.raises(StoreError, match="other tables"):
+            await store.create(a_spec())
+        with closing(sqlite3.connect(tmp_path / "x.db")) as newer, newer:
+            newer.execute("PRAGMA user_version=99")
+        with pytest.raises(StoreUnavailable, match="was upgraded; restart this worker"):
+            await store.create(a_spec())
 
 
 async def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path, file_url: str) -> None:
@@ -103,6 +148,38 @@ async def test_what_a_dead_worker_held_is_taken_back_at_once(url: str, heir: Dur
             await anyio.sleep(0.01)
     assert [one.id for one in taken] == [task.id]
     assert await heir.workers() == []
+
+
+async def test_files_of_dead_workers_do_not_pile_up(tmp_path: Path, file_url: str) -> None:
+    folder = tmp_path / "workers"
+
+    def files() -> set[str]:
+        return {path.stem for path in folder.glob("*.lock")}
+
+    async with open_store(file_url, SystemClock()) as living:
+        await living.enlist(Worker(id="living"))
+        async with open_store(file_url, SystemClock()) as dying:
+            await dying.enlist(Worker(id="idle"))
+            await dying.enlist(Worker(id="busy"))
+            await dying.create(a_spec())
+            assert await dying.claim("busy") is not None
+        assert files() == {"living", "idle", "busy"}
+        await living.enlist(Worker(id="next"))
+        assert files() == {"living", "next", "busy"}, "its file tells that it is dead"
+        assert len(await living.tend()) == 1
+        await living.enlist(Worker(id="last"))
+        assert files() == {"living", "next", "last"}
+        await living.retire("living")
+        assert files() == {"next", "last"}
+
+
+async def test_a_worker_whose_file_goes_while_it_takes_it_makes_a_new_one(tmp_path: Path, file_url: str) -> None:
+    async with open_store(file_url, SystemClock()) as one, open_store(file_url, SystemClock()) as other:
+        for number in range(30):
+            async with create_task_group() as group:
+                group.start_soon(one.enlist, Worker(id=f"a{number}"))
+                group.start_soon(other.enlist, Worker(id=f"b{number}"))
+        assert len(list((tmp_path / "workers").glob("*.lock"))) == 60
 
 
 async def _locked(store: DurableStore, worker_id: str) -> None:

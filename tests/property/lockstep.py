@@ -9,11 +9,12 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from pullwright.agents.budget import DayLimits, Limit, Spent
 from pullwright.agents.change import RepositoryRef
 from pullwright.agents.errors import PullwrightError
 from pullwright.agents.events import ChangePublished, RunEvent, TaskMoved, UserSaid
 from pullwright.agents.ports.durable import DurableStore
-from pullwright.agents.ports.lease import Worker
+from pullwright.agents.ports.lease import Terms, Worker
 from pullwright.agents.ports.store import SignalKind
 from pullwright.agents.task import Task, TaskStatus, WaitReason
 from pullwright.agents.testing.contracts_store import a_reply, a_spec, asked, finished
@@ -28,8 +29,10 @@ _lane = st.sampled_from(["a", "b", "c"])
 commands = st.lists(
     st.one_of(
         st.tuples(st.just("create"), _lane, st.integers(0, 2), st.sampled_from(["", "", "k1", "k2"]), st.booleans()),
+        st.tuples(st.just("create_here"), _lane),
         st.tuples(st.just("claim"), _worker),
         st.tuples(st.just("claim"), _worker),
+        st.tuples(st.just("claim_on_terms"), _worker, st.sampled_from(["", "here"]), st.booleans()),
         st.tuples(st.just("claim_named"), _worker, _task),
         st.tuples(st.just("append"), _task, st.integers(0, 6)),
         st.tuples(st.just("publish"), _task),
@@ -83,7 +86,9 @@ class Side:
     async def seen(self, *, times: bool) -> object:
         """Return everything that can be seen of the store."""
         tasks = [self._known(await self.store.get(task_id), times=times) for task_id in self.ids]
-        journals = [[(one.seq, one.attempt, one.event) for one in await self.store.journal(i)] for i in self.ids]
+        journals = [
+            [(one.seq, one.attempt, _timeless(one.event)) for one in await self.store.journal(i)] for i in self.ids
+        ]
         attempts = [
             [(one.number, one.worker_id, one.outcome) for one in await self.store.attempts(i)] for i in self.ids
         ]
@@ -100,6 +105,7 @@ class Side:
             "effects": effects,
             "listed": [listed, [self.ids.index(one.id) for one in waiting]],
             "lanes": await self.store.lanes(),
+            "spent": [await self.store.spent(lane=f"h/o/{lane}") for lane in ("a", "b", "c")],
             "workers": sorted(workers),
             "backlog": await self.store.backlog(),
         }
@@ -128,6 +134,18 @@ class Side:
     async def _claim(self, worker_id: str) -> Task | None:
         return self._noted(await self.store.claim(worker_id))
 
+    async def _create_here(self, lane: str) -> Task:
+        repository = RepositoryRef(url="", host="h", owner="o", name=lane)
+        task = await self.store.create(a_spec(repository=repository, images=(), place="here"))
+        self.ids.append(task.id)
+        return task
+
+    async def _claim_on_terms(self, worker_id: str, place: str, everything: bool) -> Task | None:
+        limit = {Limit.STEPS: 3.0}
+        limits = DayLimits(everything=limit) if everything else DayLimits(repository=limit)
+        terms = Terms(place=place, limits=limits)
+        return self._noted(await self.store.claim(worker_id, terms=terms))
+
     async def _claim_named(self, worker_id: str, index: int) -> Task | None:
         return self._noted(await self.store.claim(worker_id, self._id(index)))
 
@@ -138,7 +156,8 @@ class Side:
 
     async def _append(self, index: int, replies: int) -> int:
         events: list[RunEvent] = [a_reply(step) for step in range(replies)]
-        return len(await self.store.append(self._attempt(index), [*events, UserSaid(step=1, content="x")]))
+        spent = Spent(steps=replies, seconds=float(replies))
+        return len(await self.store.append(self._attempt(index), [*events, UserSaid(step=1, content="x")], spent=spent))
 
     async def _publish(self, index: int) -> int:
         return len(await self.store.append(self._attempt(index), [ChangePublished(branch=f"b{index}")]))
@@ -227,3 +246,8 @@ def untold(journal: list[Any], status: TaskStatus) -> bool:
     """Whether a journal's last word about the status is another one than the status."""
     told = [one.event.new for one in journal if isinstance(one.event, TaskMoved)]
     return status in (TaskStatus.QUEUED, TaskStatus.RUNNING, TaskStatus.CANCELING) and told[-1] != status.value
+
+
+def _timeless(event: RunEvent) -> RunEvent:
+    """Return an event without the fractions of a second by which two clocks differ."""
+    return replace(event, seconds=round(event.seconds)) if isinstance(event, TaskMoved) else event

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -80,6 +80,16 @@ class Pace:
         return self.written_tokens / self.writing_seconds if self.writing_seconds else 0.0
 
 
+class Scope(StrEnum):
+    """Whose spending a limit is for; the beginning of its name."""
+
+    RUN = ""
+    REPOSITORY_DAY = "repository_day_"
+    """All runs of one repository on one day (UTC)."""
+    DAY = "day_"
+    """All runs on one day (UTC)."""
+
+
 class Limit(StrEnum):
     """What a budget limits."""
 
@@ -101,6 +111,29 @@ class Spent:
     dollars: float | None = None
     """None where the model has no price."""
 
+    def __add__(self, other: Spent) -> Spent:
+        priced = [one.dollars for one in (self, other) if one.dollars is not None]
+        return Spent(
+            steps=self.steps + other.steps,
+            usage=self.usage + other.usage,
+            seconds=self.seconds + other.seconds,
+            dollars=sum(priced) if priced else None,
+        )
+
+    @property
+    def amounts(self) -> Mapping[Limit, float]:
+        """What was used, in each limit's own unit; without what has no price."""
+        used = {
+            Limit.STEPS: float(self.steps),
+            Limit.TOKENS: float(self.usage.total_tokens),
+            Limit.MINUTES: self.seconds / 60,
+            Limit.FRESH_TOKENS: float(self.usage.fresh_tokens),
+        }
+        return used if self.dollars is None else {**used, Limit.MONEY: self.dollars}
+
+
+NOTHING: Final = Spent()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Level:
@@ -109,6 +142,14 @@ class Level:
     limit: Limit
     spent: float
     allowed: float
+    agreed: float
+    """What was allowed at first; a person may have raised it since."""
+    scope: Scope = Scope.RUN
+
+    @property
+    def key(self) -> str:
+        """The limit's name, as events and settings have it."""
+        return f"{self.scope}{self.limit}"
 
     @property
     def nearly_reached(self) -> bool:
@@ -128,11 +169,19 @@ class Level:
     @property
     def left(self) -> str:
         """What is left, in words."""
-        return _amount(self.limit, max(0.0, self.allowed - self.spent))
+        amount = _amount(self.limit, max(0.0, self.allowed - self.spent))
+        return f"{amount} for {_WHOSE[self.scope]}" if self.scope else amount
+
+    @property
+    def whose(self) -> str:
+        """Whose spending it is about, in words."""
+        return _WHOSE[self.scope]
 
     def exceeded(self) -> BudgetExceeded:
         """Return the error that ends a run here."""
         error, advice = _ENDS[self.limit]
+        if self.scope:
+            return error(f"{self.whose} reached their limit of {self.total}; raise {self.key} in pullwright.toml")
         return error(f"the run reached its limit of {self.total}; {advice}")
 
 
@@ -151,36 +200,72 @@ class Budget:
     max_cost: float = 0.0
     """Dollars, where the model has a price; 0 for no limit."""
 
-    def levels(self, spent: Spent, raised: Mapping[str, float]) -> tuple[Level, ...]:
-        """Return how far each limit is used up.
+    @property
+    def limits(self) -> Mapping[Limit, float]:
+        """The limits, each in its own unit."""
+        limits = {
+            Limit.STEPS: float(self.max_steps),
+            Limit.TOKENS: float(self.max_tokens),
+            Limit.MINUTES: self.max_seconds / 60,
+            Limit.FRESH_TOKENS: float(self.max_fresh_tokens),
+            Limit.MONEY: self.max_cost,
+        }
+        optional = (Limit.FRESH_TOKENS, Limit.MONEY)
+        return {limit: most for limit, most in limits.items() if most or limit not in optional}
 
-        Args:
-            spent: What the run has used.
-            raised: By limit, what a person allows instead of what was agreed at first.
-        """
-        found = [
-            (Limit.STEPS, spent.steps, self.max_steps),
-            (Limit.TOKENS, spent.usage.total_tokens, self.max_tokens),
-            (Limit.MINUTES, spent.seconds / 60, self.max_seconds / 60),
-        ]
-        if self.max_fresh_tokens:
-            found.append((Limit.FRESH_TOKENS, spent.usage.fresh_tokens, self.max_fresh_tokens))
-        if self.max_cost and spent.dollars is not None:
-            found.append((Limit.MONEY, spent.dollars, self.max_cost))
-        return tuple(
-            Level(limit=limit, spent=float(used), allowed=float(raised.get(limit.value, allowed)))
-            for limit, used, allowed in found
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayLimits:
+    """Limits of one day (UTC, by the database's clock); what is not named has none."""
+
+    repository: Mapping[Limit, float] = field(default_factory=dict)
+    """For all runs of a repository together."""
+    everything: Mapping[Limit, float] = field(default_factory=dict)
+    """For all runs together."""
+
+    def __bool__(self) -> bool:
+        return bool(self.repository or self.everything)
+
+
+def levels(
+    limits: Mapping[Limit, float], spent: Spent, raised: Mapping[str, float], scope: Scope = Scope.RUN
+) -> tuple[Level, ...]:
+    """Return how far each limit is used up; one on money is left out where nothing has a price.
+
+    Args:
+        limits: What was agreed at first.
+        spent: What has been used.
+        raised: By the limit's name, what a person allows instead.
+        scope: Whose limits they are.
+    """
+    used = spent.amounts
+    return tuple(
+        Level(
+            limit=limit,
+            spent=used[limit],
+            allowed=float(raised.get(f"{scope}{limit}", agreed)),
+            agreed=agreed,
+            scope=scope,
         )
+        for limit, agreed in limits.items()
+        if limit in used
+    )
 
 
 NEARLY: Final = 0.8
 """The part of a limit after which the model is told how much is left."""
 
+_WHOSE: Final = {
+    Scope.RUN: "the run",
+    Scope.REPOSITORY_DAY: "today's runs of this repository",
+    Scope.DAY: "today's runs",
+}
+
 _ENDS: Final = {
     Limit.STEPS: (StepLimit, "raise it with --max-steps"),
-    Limit.TOKENS: (TokenLimit, "raise max_tokens in pullwright.toml"),
-    Limit.FRESH_TOKENS: (TokenLimit, "raise max_fresh_tokens in pullwright.toml"),
-    Limit.MONEY: (CostLimit, "raise max_cost in pullwright.toml"),
+    Limit.TOKENS: (TokenLimit, "raise it with --max-tokens"),
+    Limit.FRESH_TOKENS: (TokenLimit, "raise it with --max-fresh-tokens"),
+    Limit.MONEY: (CostLimit, "raise it with --max-cost"),
     Limit.MINUTES: (TimeLimit, "raise it with --max-minutes"),
 }
 

@@ -55,6 +55,10 @@ class LeaseLost(TaskError):
     """Another attempt owns the task now; nothing may be written by this one."""
 
 
+class DamagedTask(TaskError):
+    """What the database has of a task can not be read: somebody edited its rows, or a newer release wrote them."""
+
+
 class StoreError(PullwrightError):
     """The durable store can not do what was asked of it."""
 

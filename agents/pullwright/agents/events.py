@@ -31,6 +31,8 @@ class TaskMoved:
     reason: str = ""
     worker_id: str = ""
     """The worker that claimed it, or that it was taken from."""
+    seconds: float = 0.0
+    """How long it then was until it is due, where it became ``scheduled``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from pullwright.agents.budget import Level, Spent
+from pullwright.agents.budget import DayLimits, Level, Scope, Spent, levels
 from pullwright.agents.calls import Pause, is_yes
 from pullwright.agents.conversation import ANSWERED, RunState
 from pullwright.agents.events import BudgetNoted, QuestionAsked, RunEvent, UserSaid
@@ -20,6 +20,10 @@ from pullwright.agents.task import WaitReason
 RELEASED: Final = "it goes on when it is its turn again"
 NEARLY: Final = "You have used most of what this run may use; left are {left}. Finish what matters most, then hand in."
 SPENT: Final = "The run has used its {total}. Shall it go on with as much again? (yes, no, or how many more)"
+DAY_SPENT: Final = (
+    "{whose} have used their {total}; the day ends at 24:00 UTC. Shall this run go on with as much again? (yes, no, or "
+    "how many more)"
+)
 
 _NO: Final = re.compile(r"(n|no|nope|stop|end|deny|denied)\b.*", re.IGNORECASE | re.DOTALL)
 _NUMBER: Final = re.compile(r"\+?\s*\$?(\d{1,12}(?:\.\d{1,6})?)\b.{0,40}", re.DOTALL)
@@ -27,18 +31,28 @@ _NUMBER: Final = re.compile(r"\+?\s*\$?(\d{1,12}(?:\.\d{1,6})?)\b.{0,40}", re.DO
 Price = Callable[[RunState], float | None]
 """What a run has cost until now, in dollars."""
 
+NO_LIMITS: Final = DayLimits()
+
 
 class Steering:
     """Looks after one attempt between its steps."""
 
     def __init__(
-        self, *, store: TaskStore, segment: Segment, recorder: RunRecorder, clock: Clock, price: Price
+        self,
+        *,
+        store: TaskStore,
+        segment: Segment,
+        recorder: RunRecorder,
+        clock: Clock,
+        price: Price,
+        limits: DayLimits = NO_LIMITS,
     ) -> None:
         self._store = store
         self._segment = segment
         self._recorder = recorder
         self._clock = clock
         self._price = price
+        self._day_limits = limits
         self._first = recorder.state.steps
         self._started = clock.monotonic()
         self._earlier = seconds_run(recorder.earlier, before=recorder.task.attempt)
@@ -72,11 +86,11 @@ class Steering:
 
     async def _limits(self, answer: Signal | None) -> Pause | None:
         while True:
-            levels = self._levels()
-            reached = next((level for level in levels if level.reached), None)
+            found = [*self._levels(), *await self._day_levels()]
+            reached = next((level for level in found if level.reached), None)
             if reached is None:
                 await self._drop(answer)
-                await self._note([level for level in levels if level.nearly_reached])
+                await self._note([level for level in found if level.nearly_reached])
                 return None
             if answer is None:
                 return self._spent(reached)
@@ -87,12 +101,25 @@ class Steering:
         state = self._recorder.state
         seconds = self._earlier + self._clock.monotonic() - self._started
         spent = Spent(steps=state.steps, usage=state.usage, seconds=seconds, dollars=self._price(state))
-        return self._recorder.task.spec.budget.levels(spent, state.raised)
+        return levels(self._recorder.task.spec.budget.limits, spent, state.raised)
+
+    async def _day_levels(self) -> Sequence[Level]:
+        """Look at what this and other runs spent today, where that has a limit."""
+        raised = self._recorder.state.raised
+        found: list[Level] = []
+        if self._day_limits.repository:
+            spent = await self._store.spent(lane=self._recorder.task.spec.lane)
+            found += levels(self._day_limits.repository, spent, raised, Scope.REPOSITORY_DAY)
+        if self._day_limits.everything:
+            found += levels(self._day_limits.everything, await self._store.spent(), raised, Scope.DAY)
+        return found
 
     def _spent(self, level: Level) -> Pause:
-        if not self._recorder.task.spec.may_ask:
+        """Ask for more. What a day allows is its owner's to say, so that asks even where nobody answers for the run."""
+        if level.scope is Scope.RUN and not self._recorder.task.spec.may_ask:
             raise level.exceeded()
-        question = SPENT.format(total=level.total)
+        whose = level.whose[0].upper() + level.whose[1:]
+        question = (DAY_SPENT if level.scope else SPENT).format(whose=whose, total=level.total)
         wait = WaitReason.APPROVAL_REQUIRED.value
         asked = QuestionAsked(step=self._recorder.state.steps, question=question, wait=wait)
         return Pause(reason=question, question=asked)
@@ -101,20 +128,13 @@ class Steering:
         """Raise the limit as the answer says; words that say neither yes nor no are for the model."""
         if _NO.fullmatch(answer.text.strip()):
             raise level.exceeded()
-        more = self._more(level, answer.text.strip())
+        more = _more(level, answer.text.strip())
         step = self._recorder.state.steps
         event: RunEvent = UserSaid(step=step, content=answer.text)
         if more:
             allowed = max(level.spent, level.allowed) + more
-            event = BudgetNoted(step=step, limit=level.limit.value, spent=level.spent, allowed=allowed, raised=True)
+            event = BudgetNoted(step=step, limit=level.key, spent=level.spent, allowed=allowed, raised=True)
         await self._recorder.record(event, consumed=[answer.id])
-
-    def _more(self, level: Level, words: str) -> float:
-        if is_yes(words):
-            agreed = self._recorder.task.spec.budget.levels(Spent(dollars=0.0), {})
-            return next(one.allowed for one in agreed if one.limit is level.limit)
-        number = _NUMBER.fullmatch(words)
-        return float(number[1]) if number else 0.0
 
     async def _drop(self, answer: Signal | None) -> None:
         """Tell the model an answer to a question that has become pointless."""
@@ -125,15 +145,21 @@ class Steering:
 
     async def _note(self, levels: Sequence[Level]) -> None:
         state = self._recorder.state
-        fresh = [level for level in levels if level.limit.value not in state.noted]
+        fresh = [level for level in levels if level.key not in state.noted]
         if not fresh:
             return
         notes = [
-            BudgetNoted(step=state.steps, limit=level.limit.value, spent=level.spent, allowed=level.allowed)
-            for level in fresh
+            BudgetNoted(step=state.steps, limit=level.key, spent=level.spent, allowed=level.allowed) for level in fresh
         ]
         words = NEARLY.format(left=", ".join(level.left for level in fresh))
         await self._recorder.record(*notes, UserSaid(step=state.steps, content=words, nudge=True))
+
+
+def _more(level: Level, words: str) -> float:
+    if is_yes(words):
+        return level.agreed
+    number = _NUMBER.fullmatch(words)
+    return float(number[1]) if number else 0.0
 
 
 def _told(signal: Signal, question: QuestionAsked | None) -> str:

@@ -107,13 +107,16 @@ class TaskSpec:
     """A question parks the run until somebody answers; otherwise the model is told that nobody does."""
     approve_plan: bool = False
     """The model's first plan has to be approved before it goes on; needs ``may_ask``."""
+    place: str = ""
+    """The only installation that can work on it, because its repository is there; empty where any can."""
     parent_id: str = ""
     """The task that this one was forked from or tries again; empty for none."""
 
     @property
     def lane(self) -> str:
-        """The queue that the task stands in: one per repository."""
-        return f"{self.repository.host}/{self.repository.slug}" if self.repository.host else self.repository.url
+        """The queue that the task stands in: one per repository, and per installation where only one can do it."""
+        lane = f"{self.repository.host}/{self.repository.slug}" if self.repository.host else self.repository.url
+        return f"{lane}@{self.place}" if self.place else lane
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+from datetime import datetime
 from typing import Annotated, NoReturn
 
 import typer
@@ -53,6 +54,17 @@ def run(
     json: Json = False,
     max_steps: Annotated[int | None, typer.Option(min=1, help="Most model replies.")] = None,
     max_minutes: Annotated[float | None, typer.Option(min=0.01, help="Most minutes.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(min=1, help="Most tokens, cached ones included.")] = None,
+    max_fresh_tokens: Annotated[int | None, typer.Option(min=1, help="Most tokens that no cache had.")] = None,
+    max_cost: Annotated[
+        float | None, typer.Option(min=0.0001, help="Most dollars, where the model has a price.", metavar="DOLLARS")
+    ] = None,
+    priority: Annotated[
+        int, typer.Option(min=-1000, max=1000, help="Higher goes first among the tasks of the repository.")
+    ] = 0,
+    not_before: Annotated[
+        str, typer.Option(help="Begin no earlier: +2h, or a time such as 2026-12-24T18:00.", metavar="TIME")
+    ] = "",
 ) -> None:
     """Do a task now, and end with a pull request.
 
@@ -60,7 +72,7 @@ def run(
     answer, 130 canceled.
     """
     from pullwright.cli.commands.run import run_command
-    from pullwright.cli.intake import RunRequest
+    from pullwright.cli.intake import RunRequest, moment
 
     request = RunRequest(
         instruction=task,
@@ -70,6 +82,11 @@ def run(
         no_pr=no_pr,
         max_steps=max_steps,
         max_minutes=max_minutes,
+        max_tokens=max_tokens,
+        max_fresh_tokens=max_fresh_tokens,
+        max_cost=max_cost,
+        priority=priority,
+        not_before=moment(not_before, datetime.now().astimezone()) if not_before else None,
         plan=plan,
     )
     raise typer.Exit(run_command(request, detach=detach, json=json))
@@ -345,6 +362,17 @@ def move(
     from pullwright.cli.commands.db import move_command
 
     raise typer.Exit(move_command(to))
+
+
+@db.command()
+def trim(
+    days: Annotated[int, typer.Option(min=1, help="Only of tasks that ended more than so many days ago.")],
+    journals: Annotated[bool, typer.Option("--journals", help="Remove what they did and said, too.")] = False,
+) -> None:
+    """Remove the checkpoints and patches that are kept of old tasks."""
+    from pullwright.cli.commands.db import trim_command
+
+    raise typer.Exit(trim_command(days=days, journals=journals))
 
 
 @endpoint.command()

@@ -15,18 +15,25 @@ from pullwright.agents.ports.durable import DurableStore
 from pullwright.agents.ports.lease import LeaseStore
 from pullwright.agents.task import Task, TaskStatus
 from pullwright.cli.settings import Settings
+from pullwright.cli.speech import complain
+from pullwright.cli.wiring import instance_name
 
 STEP_BACK_SECONDS = 10.0
 
 
-async def somebody_comes(store: LeaseStore) -> bool:
-    """Say whether a worker is there that takes what stands in the queue."""
-    return any(worker.slots > 0 and not worker.draining for worker in await store.workers())
+async def somebody_comes(store: LeaseStore, task: Task) -> bool:
+    """Say whether a worker is there that takes such a task from the queue."""
+    there = [worker for worker in await store.workers() if worker.slots > 0 and not worker.draining]
+    return any(task.spec.place in ("", worker.place) for worker in there)
 
 
 async def see_to_it(store: LeaseStore, settings: Settings, task: Task) -> None:
-    """Start a process for a queued task, unless a worker comes for it."""
-    if not await somebody_comes(store):
+    """Start a process for a queued task, unless a worker comes for it or it can only be worked on elsewhere."""
+    if await somebody_comes(store, task):
+        return
+    if task.spec.place not in ("", await instance_name(settings)):
+        complain(f"task {task.id} can only go on where {task.spec.repository.url} is: run `agent worker` there")
+    else:
         await to_thread.run_sync(_start_worker, task, settings)
 
 
@@ -46,7 +53,7 @@ def _start_worker(task: Task, settings: Settings) -> None:
 
 @asynccontextmanager
 async def begun_or_ended(store: DurableStore, task_id: str) -> AsyncIterator[None]:
-    """End a task that is still queued when the block fails and nobody else comes for it.
+    """End a task that has not begun when the block fails and nobody else comes for it.
 
     It is canceled when the block was, otherwise rejected with the reason; one that was begun before stays as it is.
     What the block raised goes on.
@@ -61,12 +68,14 @@ async def begun_or_ended(store: DurableStore, task_id: str) -> AsyncIterator[Non
 
 async def _end(store: DurableStore, task_id: str, trouble: BaseException) -> None:
     task = await store.get(task_id)
-    if task.status is not TaskStatus.QUEUED:
+    fresh = not task.attempt
+    # One that waits for its next attempt goes on when its time has come, if somebody is there then.
+    if task.status is not TaskStatus.QUEUED and not (fresh and task.status is TaskStatus.SCHEDULED):
         return
     try:
         if not isinstance(trouble, PullwrightError):
             await store.cancel(task_id, reason="canceled before it began")
-        elif not task.attempt and not await somebody_comes(store):
+        elif fresh and not await somebody_comes(store, task):
             await store.reject(task_id, reason=str(trouble))
     except IllegalTransition:
         return  # somebody took it in between

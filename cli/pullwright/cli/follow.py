@@ -42,19 +42,20 @@ def shown_live(view: View) -> Iterator[None]:
         yield
 
 
-def make_view(*, json: bool, prices: PriceList | None = None, calls: bool = False) -> View:
+def make_view(*, json: bool, prices: PriceList | None = None, calls: bool = False, way_out: str = "") -> View:
     """Return the view that fits where standard output goes.
 
     Args:
         json: For programs.
         prices: What people are told about the money.
         calls: Tell people of every call of the model what it took.
+        way_out: How to end a task that waits for its time, for people.
     """
     if json:
         return JsonView(complain)
     from rich.console import Console
 
-    return TerminalView(Console(), prices, calls=calls)
+    return TerminalView(Console(), prices, calls=calls, way_out=way_out)
 
 
 class Follower:

@@ -33,14 +33,23 @@ LOOK_SECONDS = 0.5
 class Foreground:
     """One task, taken as far as it goes here."""
 
-    def __init__(self, store: DurableStore, settings: Settings, view: View, task: Task, *, interactive: bool) -> None:
+    def __init__(
+        self,
+        store: DurableStore,
+        settings: Settings,
+        view: View,
+        task: Task,
+        *,
+        interactive: bool,
+        place: str = "",
+    ) -> None:
         self._store = store
         self._settings = settings
         self._view = view
         self._task = task
         self._interactive = interactive
         self._follower = Follower(store, task.id, view)
-        self._engine = QueueEngine(store, wiring.this_worker(settings, slots=1), only=task.id)
+        self._engine = QueueEngine(store, wiring.this_worker(settings, slots=1, place=place), only=task.id)
         self._over = False
 
     async def work(self) -> Task:

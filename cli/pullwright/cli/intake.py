@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pullwright.agents.budget import Budget
@@ -16,6 +17,9 @@ from pullwright.cli.settings import Settings
 
 _ISSUE_URL = re.compile(r"https?://(?P<host>[^/\s]+)/(?P<slug>[\w.-]+/[\w.-]+)/issues/(?P<number>\d+)")
 _ISSUE = re.compile(r"(?<![\w#/&])(?P<slug>[\w.-]+/[\w.-]+)?#(?P<number>\d+)\b")
+
+_FROM_NOW = re.compile(r"\+(?P<number>\d{1,6}(?:\.\d{1,3})?)(?P<unit>[smhd])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +33,12 @@ class RunRequest:
     no_pr: bool = False
     max_steps: int | None = None
     max_minutes: float | None = None
+    max_tokens: int | None = None
+    max_fresh_tokens: int | None = None
+    max_cost: float | None = None
+    """Dollars."""
+    priority: int = 0
+    not_before: datetime | None = None
     plan: bool = False
     """A person approves the plan before the work begins."""
     may_ask: bool = False
@@ -51,6 +61,28 @@ class IssueRef:
 
     number: int
     slug: str = ""
+
+
+def moment(text: str, now: datetime) -> datetime:
+    """Return the moment that somebody typed: ``+2h``, or an ISO 8601 time, without a zone that of this host.
+
+    Args:
+        text: What was typed.
+        now: The present moment, in this host's zone.
+
+    Raises:
+        ConfigError: It is neither.
+    """
+    try:
+        match = _FROM_NOW.fullmatch(text.strip())
+        if match is not None:
+            return (now + timedelta(**{_UNITS[match["unit"]]: float(match["number"])})).astimezone(UTC)
+        typed = datetime.fromisoformat(text.strip())
+        return (typed if typed.tzinfo else typed.replace(tzinfo=now.tzinfo)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ConfigError(
+            f"{text!r} is no moment; give something like +2h, +30m or {now:%Y-%m-%dT%H:%M} (ISO 8601)"
+        ) from None
 
 
 def find_issue(instruction: str) -> IssueRef | None:
@@ -91,6 +123,8 @@ async def specify(
         budget=_budget(request, settings),
         publish=publish,
         checkout=str(checkout) if checkout else "",
+        priority=request.priority,
+        not_before=request.not_before,
         may_ask=request.may_ask,
         approve_plan=request.plan,
         work_key=f"issue:{origin.remote.host}/{origin.remote.slug}#{issue.number}" if issue and origin.remote else "",
@@ -129,6 +163,8 @@ def _repository(origin: Origin, *, publish: bool) -> RepositoryRef:
 def _budget(request: RunRequest, settings: Settings) -> Budget:
     return Budget(
         max_steps=request.max_steps or settings.max_steps,
-        max_tokens=settings.max_tokens,
+        max_tokens=request.max_tokens or settings.max_tokens,
         max_seconds=60 * (request.max_minutes or settings.max_minutes),
+        max_fresh_tokens=request.max_fresh_tokens or settings.max_fresh_tokens,
+        max_cost=request.max_cost or settings.max_cost,
     )

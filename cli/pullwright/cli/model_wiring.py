@@ -7,10 +7,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from anyio import Event, create_task_group
+from anyio import Event, create_task_group, sleep
 
 from pullwright.agents.background import beside
-from pullwright.agents.errors import ConfigError, ModelError
+from pullwright.agents.errors import ConfigError, ModelError, ModelUnavailable
 from pullwright.agents.llm.prices import MEDIUM_3_5, Price, PriceList, Prices
 from pullwright.cli.settings import EndpointTable, Settings
 
@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     from pullwright.agents.llm.settings import EndpointSettings
     from pullwright.agents.pool.endpoint import Endpoint
     from pullwright.agents.pool.late_model import LateModel
-    from pullwright.agents.pool.pool import EndpointPool
     from pullwright.agents.ports.model import Model
 
 POOLED_RETRY_SECONDS: Final = 20.0
 """How long the client of one of several endpoints tries again before the pool goes on with another."""
+
+AGAIN_SECONDS: Final = 1.0
+"""How often an endpoint that was not there at the start is looked for."""
 
 Note = Callable[[str], None]
 
@@ -74,12 +76,16 @@ async def probe_endpoint(settings: Settings) -> SelfTest:
 
 
 @asynccontextmanager
-async def open_model(settings: Settings, note: Note) -> AsyncIterator[OpenedModel]:
+async def open_model(
+    settings: Settings, note: Note, *, when_ready: Callable[[], None] | None = None
+) -> AsyncIterator[OpenedModel]:
     """Connect to the endpoint, or to as many of several as answer.
 
     Args:
         settings: Where they are.
-        note: Told which of several is missing at the start; it joins when it is there.
+        note: Told which of them is missing at the start; it joins when it is there.
+        when_ready: Called when one is connected, which may be long after the block has begun. Without it the block
+            begins when one is connected, or not at all.
 
     Raises:
         ConfigError: A setting can not be right.
@@ -92,7 +98,7 @@ async def open_model(settings: Settings, note: Note) -> AsyncIterator[OpenedMode
     models: dict[str, Model] = {}
     async with AsyncExitStack() as stack:
         counter = EndpointCounter(await _exact_counter(settings, models, stack))
-        if len(each) == 1:
+        if len(each) == 1 and when_ready is None:
             ((name, only),) = each.items()
             models[name] = model = await stack.enter_async_context(
                 OpenAIModel.open(endpoint_settings(only), count=counter.known)
@@ -101,8 +107,8 @@ async def open_model(settings: Settings, note: Note) -> AsyncIterator[OpenedMode
         else:
             late = await _late_models(each, counter, stack)
             models.update(late)
-            pool = await _open_pool(settings.endpoints, late, note, stack)
-            yield OpenedModel(model=pool, counter=counter)
+            await _await_arrivals(late, note, when_ready, stack)
+            yield OpenedModel(model=await _one_of(settings.endpoints, late, stack), counter=counter)
 
 
 async def _late_models(
@@ -112,7 +118,8 @@ async def _late_models(
     from pullwright.agents.llm.retry import RetryPolicy
     from pullwright.agents.pool.late_model import LateModel, OpenModel
 
-    retry = RetryPolicy(budget=POOLED_RETRY_SECONDS, loading_budget=POOLED_RETRY_SECONDS)
+    pooled = RetryPolicy(budget=POOLED_RETRY_SECONDS, loading_budget=POOLED_RETRY_SECONDS)
+    retry = pooled if len(each) > 1 else RetryPolicy()
 
     def opening(one: Settings) -> OpenModel:
         return lambda: OpenAIModel.open(endpoint_settings(one), retry=retry, count=counter.known)
@@ -120,16 +127,31 @@ async def _late_models(
     return {name: await stack.enter_async_context(LateModel.open(opening(one))) for name, one in each.items()}
 
 
-async def _open_pool(
-    tables: Sequence[EndpointTable], late: Mapping[str, LateModel], note: Note, stack: AsyncExitStack
-) -> EndpointPool:
+async def _await_arrivals(
+    late: Mapping[str, LateModel], note: Note, when_ready: Callable[[], None] | None, stack: AsyncExitStack
+) -> None:
+    """Wait until one endpoint is connected, or have that waited for beside what follows."""
+    arrivals = _Arrivals(late, note, patient=when_ready is not None)
+    await stack.enter_async_context(beside(arrivals.connect))
+    if when_ready is None:
+        await arrivals.first()
+        return
+
+    async def announce() -> None:
+        await arrivals.first()
+        when_ready()
+
+    await stack.enter_async_context(beside(announce))
+
+
+async def _one_of(tables: Sequence[EndpointTable], late: Mapping[str, LateModel], stack: AsyncExitStack) -> Model:
+    """Return the only model, or a pool of several."""
+    if len(late) == 1:
+        return next(iter(late.values()))
     from pullwright.agents.pool.endpoint import Replica
     from pullwright.agents.pool.pool import EndpointPool
 
     replicas = [Replica(endpoint=pooled(table), model=late[table.name]) for table in tables]
-    arrivals = _Arrivals(late, note)
-    await stack.enter_async_context(beside(arrivals.connect))
-    await arrivals.first()
     return await stack.enter_async_context(EndpointPool.open(replicas))
 
 
@@ -149,11 +171,23 @@ def pooled(table: EndpointTable) -> Endpoint:
 class _Arrivals:
     """Connects to all endpoints at once; a run begins when the first is there."""
 
-    def __init__(self, models: Mapping[str, LateModel], note: Note) -> None:
+    def __init__(self, models: Mapping[str, LateModel], note: Note, *, patient: bool) -> None:
+        """Make one.
+
+        Args:
+            models: By name, which is empty for a single one.
+            note: Told which of them is missing.
+            patient: Ask those that do not answer again until one does.
+        """
         self._models = models
         self._note = note
+        self._patient = patient
         self._troubles: list[ModelError] = []
         self._decided = Event()
+
+    @staticmethod
+    def _called(name: str) -> str:
+        return f"endpoint {name}" if name else "the endpoint"
 
     async def connect(self) -> None:
         async with create_task_group() as group:
@@ -172,13 +206,32 @@ class _Arrivals:
 
     async def _connect(self, name: str, model: LateModel) -> None:
         try:
-            await model.connect()
+            await self._until_there(name, model)
         except ModelError as error:
-            self._note(f"endpoint {name} can not be used now: {error}")
+            if len(self._models) > 1:
+                self._note(f"{self._called(name)} can not be used now: {error}")
             self._troubles.append(error)
             if len(self._troubles) < len(self._models):
                 return
         self._decided.set()
+
+    async def _until_there(self, name: str, model: LateModel) -> None:
+        """Connect; where it is not there, and patience asks for it, once more until any of them is."""
+        told = False
+        while not self._decided.is_set():
+            try:
+                await model.connect()
+            except ModelUnavailable as error:
+                if not self._patient:
+                    raise
+                if not told:
+                    self._note(f"work begins when {self._called(name)} answers: {error}")
+                told = True
+                await sleep(AGAIN_SECONDS)
+            else:
+                if told:
+                    self._note(f"{self._called(name)} answers: work begins")
+                return
 
 
 async def _exact_counter(settings: Settings, models: Mapping[str, Model], stack: AsyncExitStack) -> ExactCounter | None:

@@ -28,6 +28,14 @@ def printable(text: str) -> str:
     return _UNSAFE.sub("\ufffd", text.replace("\r\n", "\n"))
 
 
+def duration(seconds: float) -> str:
+    """Return a duration for people, in the largest unit that leaves it at least two of."""
+    for unit, size in (("days", 86_400), ("hours", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} {unit}".replace(".0 ", " ")
+    return f"{seconds:.0f} s"
+
+
 class View(Protocol):
     """Something that shows a run while it happens."""
 
@@ -86,6 +94,8 @@ def task_data(task: Task) -> dict[str, Any]:
         "title": task.spec.title,
         "created_at": task.created_at.isoformat(),
         "branch": task.branch,
+        "run_at": task.run_at.isoformat() if task.run_at else "",
+        "priority": task.spec.priority,
         "pull_request_url": task.pull_request_url,
         "patch_path": task.patch_path,
     }

@@ -16,6 +16,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
+from pullwright.agents.budget import DayLimits, Limit, Scope
 from pullwright.agents.egress import EgressMode
 from pullwright.agents.errors import ConfigError
 from pullwright.agents.ports.model import ReasoningEffort
@@ -29,6 +30,7 @@ TRUSTED_ONLY = frozenset(
         "worker_name",
         "api_token",
         "slots",
+        "max_losses",
         "endpoint_url",
         "endpoint_key",
         "endpoint_profile",
@@ -61,10 +63,11 @@ TRUSTED_ONLY = frozenset(
         "sandbox_image",
         "sandbox_runtime",
         "sandbox_disk_mb",
+        *(f"{scope}{limit}" for scope in (Scope.REPOSITORY_DAY, Scope.DAY) for limit in Limit),
     }
 )
 """Keys that a file inside a checkout may not set: it may have come with the repository, and they would redirect
-secrets, make the sandbox weaker, or falsify what a run is said to cost."""
+secrets, make the sandbox weaker, falsify what a run is said to cost, or spend what others wanted to keep."""
 
 _ONE_ENDPOINT = ("endpoint_url", "endpoint_key", "endpoint_profile")
 """What describes the only endpoint; several stand in ``endpoints``."""
@@ -112,6 +115,9 @@ class Settings(BaseSettings):
     """What ``agent workers`` calls this host's workers; empty for the host's name."""
     slots: int = Field(default=0, ge=0, le=1000)
     """Runs that one worker has in hand at once; 0 for as many as memory and cores of this host allow."""
+    max_losses: int = Field(default=3, ge=1)
+    """How many workers in a row may die over a run that does not get on, before it fails: more where hosts go away at
+    any time (spot instances)."""
     may_ask: bool | None = None
     """Whether a run may wait for an answer; unset, it may at a terminal and when it is detached."""
     api_token: SecretStr = SecretStr("")
@@ -174,6 +180,26 @@ class Settings(BaseSettings):
     max_minutes: float = Field(default=60.0, gt=0)
     max_tokens: int = Field(default=20_000_000, ge=1)
     """Prompt and completion tokens of one run, cached ones included."""
+    max_fresh_tokens: int = Field(default=0, ge=0)
+    """The same without prompt tokens that the server had in its cache; 0 for no limit."""
+    max_cost: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    """Dollars of one run, where its model has a price; 0 for no limit."""
+    repository_day_steps: int = Field(default=0, ge=0)
+    """Model replies that all runs of one repository may take on one day (UTC); 0 for no limit, as for all of these."""
+    repository_day_tokens: int = Field(default=0, ge=0)
+    """Prompt and completion tokens of the same, cached ones included."""
+    repository_day_fresh_tokens: int = Field(default=0, ge=0)
+    """The same without prompt tokens that the server had in its cache."""
+    repository_day_money: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    """Dollars of the same, where models have a price."""
+    repository_day_minutes: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    """Minutes of running time of the same, added up over runs."""
+    day_steps: int = Field(default=0, ge=0)
+    """As ``repository_day_steps``, but for all repositories together; and so on."""
+    day_tokens: int = Field(default=0, ge=0)
+    day_fresh_tokens: int = Field(default=0, ge=0)
+    day_money: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    day_minutes: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     check_minutes: float = Field(default=10.0, gt=0)
     """Most minutes that one check may take."""
     sandbox_image: str = ""
@@ -199,6 +225,15 @@ class Settings(BaseSettings):
     def store_url(self) -> str:
         """URL of the store."""
         return self.database_url or f"sqlite:///{self.home.expanduser().resolve() / 'pullwright.db'}"
+
+    @property
+    def day_limits(self) -> DayLimits:
+        """What runs may spend on a day."""
+        return DayLimits(repository=self._limits(Scope.REPOSITORY_DAY), everything=self._limits(Scope.DAY))
+
+    def _limits(self, scope: Scope) -> Mapping[Limit, float]:
+        found = {limit: float(getattr(self, f"{scope}{limit}")) for limit in Limit}
+        return {limit: most for limit, most in found.items() if most}
 
     def each_endpoint(self) -> Mapping[str, Self]:
         """Return settings for each configured endpoint alone, by its name, which is empty for the single one."""

@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from pullwright.cli.render import printable
 
 if TYPE_CHECKING:
     from pullwright.integrations.redaction import Redactor
 
-SECRET_VARIABLES = ("AGENT_GITHUB_TOKEN", "AGENT_ENDPOINT_KEY", "AGENT_API_TOKEN")
+SECRET_VARIABLES: Final = ("AGENT_GITHUB_TOKEN", "AGENT_ENDPOINT_KEY", "AGENT_API_TOKEN", "PGPASSWORD")
+
+_PASSWORD: Final = re.compile(r"(\bpassword=)[^\s&'\"]+")
+"""Among the parameters of a database, wherever it came from; the redactor knows it before the @ of a URL."""
+
+_KEY: Final = re.compile(r"\"key\"\s*:\s*\"([^\"]+)\"")
+"""In the list of endpoints."""
 
 
 def complain(text: object) -> None:
     """Say one line on standard error."""
-    print(f"agent: {_redactor()(printable(str(text)))}", file=sys.stderr)  # noqa: T201 - the command's own voice
+    print(f"agent: {masked(printable(str(text)))}", file=sys.stderr)  # noqa: T201 - the command's own voice
 
 
 def set_up_logging() -> None:
@@ -32,11 +42,25 @@ class _RedactingFormatter(logging.Formatter):
     """Tracebacks included."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return _redactor()(super().format(record))
+        return masked(super().format(record))
+
+
+def masked(text: str) -> str:
+    """Return a text without our secrets, tokens and passwords."""
+    return _PASSWORD.sub(r"\1[redacted]", _redactor()(text))
 
 
 @cache
 def _redactor() -> Redactor:
     from pullwright.integrations.redaction import Redactor
 
-    return Redactor(os.environ.get(name, "") for name in SECRET_VARIABLES)
+    return Redactor(_secrets())
+
+
+def _secrets() -> Iterator[str]:
+    yield from (os.environ.get(name, "") for name in SECRET_VARIABLES)
+    yield from _KEY.findall(os.environ.get("AGENT_ENDPOINTS", ""))
+    with suppress(ValueError):
+        database = urlsplit(os.environ.get("AGENT_DATABASE_URL", ""))
+        yield unquote(database.password or "")
+        yield from parse_qs(database.query).get("password", [])

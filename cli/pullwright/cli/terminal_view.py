@@ -31,7 +31,7 @@ from pullwright.agents.events import (
 from pullwright.agents.llm.prices import PriceList, cost_of_run
 from pullwright.agents.message import ToolCall
 from pullwright.agents.ports.model import Delta
-from pullwright.cli.render import printable
+from pullwright.cli.render import duration, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -50,10 +50,13 @@ DIFF_LINES = 20
 class TerminalView:
     """Lines for people, and on a terminal a live line that says what is going on."""
 
-    def __init__(self, console: Console, prices: PriceList | None = None, *, calls: bool = False) -> None:
+    def __init__(
+        self, console: Console, prices: PriceList | None = None, *, calls: bool = False, way_out: str = ""
+    ) -> None:
         self._console = console
         self._prices = prices or {}
         self._shows_calls = calls
+        self._way_out = f" ({way_out})" if way_out else ""
         self._spent: dict[str, Usage] = {}
         self._endpoint = ""
         self._model = ""
@@ -124,9 +127,13 @@ class TerminalView:
     def _moved(self, event: TaskMoved) -> None:
         """Show a move that a person did not expect; that a task is queued and claimed goes without saying."""
         match event.old, event.new:
-            case ("running" | "canceling", "queued" | "scheduled"):
-                again = "tried again later" if event.new == "scheduled" else "queued again"
-                self._line(f"● {again}{_because(event.reason)}", "yellow")
+            case "", "scheduled":
+                self._line(f"● begins in {duration(event.seconds)}{self._way_out}", "yellow")
+            case "running", "scheduled":
+                again = f"tried again in {duration(event.seconds)}" if event.seconds else "tried again later"
+                self._line(f"● {again}{_because(event.reason)}{self._way_out}", "yellow")
+            case ("running" | "canceling", "queued"):
+                self._line(f"● queued again{_because(event.reason)}", "yellow")
             case "waiting", "queued":
                 self._line("● answered", "yellow")
             case _, "canceling":

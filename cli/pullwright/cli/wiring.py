@@ -7,6 +7,7 @@ import secrets
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -24,6 +25,7 @@ from pullwright.agents.ports.code_host import CodeHost, Issue
 from pullwright.agents.ports.durable import DurableStore
 from pullwright.agents.ports.lease import Worker
 from pullwright.agents.ports.model import DeltaListener
+from pullwright.agents.task import TaskSpec
 from pullwright.cli.intake import Origin
 from pullwright.cli.model_wiring import open_model, price_list
 from pullwright.cli.settings import Settings
@@ -41,6 +43,9 @@ RELEASE = version("pullwright")
 REAP_SECONDS = 60.0
 """How often a worker looks for what dead tasks left on the engine."""
 
+LAST_REAP_SECONDS = 10.0
+"""How long a process that ends may look for what it left."""
+
 TASK_ID_LENGTH = 26
 """What runs for a task is labelled with its id, and sometimes with what it is for after that."""
 
@@ -51,16 +56,22 @@ async def open_store(settings: Settings) -> AsyncIterator[DurableStore]:
     from pullwright.agents.queue.open import open_store as opened
 
     url = await to_thread.run_sync(lambda: settings.store_url)
-    async with opened(url, SystemClock()) as store:
+    async with opened(url, SystemClock(), max_losses=settings.max_losses) as store:
         await store.tend()
         yield store
 
 
-def this_worker(settings: Settings, *, slots: int) -> Worker:
-    """Return this process as a worker."""
+def this_worker(settings: Settings, *, slots: int, place: str) -> Worker:
+    """Return this process as a worker of the installation ``place``."""
     from pullwright.agents.worker.queue_engine import this_worker as made
 
-    return made(slots=slots, name=settings.worker_name, version=RELEASE)
+    return made(slots=slots, name=settings.worker_name, version=RELEASE, place=place)
+
+
+async def placed(spec: TaskSpec, settings: Settings) -> TaskSpec:
+    """Return a specification that stays with this installation, if its repository is a folder here."""
+    local = spec.checkout or not spec.repository.host
+    return replace(spec, place=await instance_name(settings)) if local else spec
 
 
 async def read_origin(repo: str) -> Origin:
@@ -165,6 +176,7 @@ async def open_advancer(
     holds: Callable[[str], bool],
     note: Callable[[str], None],
     on_delta: Callable[[str], DeltaListener | None] = lambda _: None,
+    when_ready: Callable[[], None] | None = None,
 ) -> AsyncIterator[Advancer]:
     """Put together everything that takes tasks of any repository forward, and take it apart afterwards.
 
@@ -174,6 +186,8 @@ async def open_advancer(
         holds: Says by its id whether a task is in hand here; what other tasks left on the engine is removed.
         note: Is told what takes long.
         on_delta: By task id, who is told what the model says while it says it.
+        when_ready: Called when a model is there, which may be long after the block has begun. Without it the block
+            begins with a model or not at all.
 
     Raises:
         ModelError: The endpoint does not answer, or refuses the key.
@@ -191,7 +205,7 @@ async def open_advancer(
         open_engine() as engine,
         watchdog(reaper_command(engine.url)),
         reaping(engine, settings, holds),
-        open_model(settings, note) as opened,
+        open_model(settings, note, when_ready=when_ready) as opened,
         open_provider(engine, settings, note) as provider,
     ):
         mirror = git_mirror(settings)
@@ -212,6 +226,7 @@ async def open_advancer(
                 effort=settings.reasoning_effort,
                 on_delta=on_delta,
                 prices=price_list(settings),
+                limits=settings.day_limits,
                 compactor=lambda: Compactor(model, opened.counter, window=lambda: model.window),
             )
         )
@@ -260,7 +275,7 @@ def reaper_command(engine_url: str) -> list[str]:
 
 @asynccontextmanager
 async def reaping(engine: DockerEngine, settings: Settings, holds: Callable[[str], bool]) -> AsyncIterator[None]:
-    """Remove what dead tasks left on the engine, now and every minute for the length of the block.
+    """Remove what dead tasks left on the engine: now, every minute for the length of the block, and at its end.
 
     Each process looks after its own things: those of a task that it does not hold any more go. Of the other processes
     of this installation, those of the dead go.
@@ -282,5 +297,9 @@ async def reaping(engine: DockerEngine, settings: Settings, holds: Callable[[str
 
     async with alive(folder):
         await reap(engine, instance, is_wanted)
-        async with beside(again):
-            yield
+        try:
+            async with beside(again):
+                yield
+        finally:  # what the engine did not let go of when it was asked to
+            with anyio.move_on_after(LAST_REAP_SECONDS, shield=True), suppress(SandboxError):
+                await reap(engine, instance, is_wanted)

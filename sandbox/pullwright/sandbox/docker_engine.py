@@ -41,6 +41,10 @@ class ObjectMissing(SandboxUnavailable):
     """The engine knows no image, container or volume of that name."""
 
 
+class ObjectBusy(SandboxUnavailable):
+    """Something else is using or removing it."""
+
+
 class ExecStream(ByteStream):
     """Standard input and output of a command in a container; its standard error is kept aside.
 
@@ -256,7 +260,8 @@ class DockerEngine:
         except docker.errors.NotFound as exc:
             raise ObjectMissing(f"container engine could not {what}: {_reason(exc)}") from exc
         except docker.errors.APIError as exc:
-            raise SandboxUnavailable(f"container engine refused to {what}: {_reason(exc)}") from exc
+            kind = ObjectBusy if exc.status_code == 409 else SandboxUnavailable
+            raise kind(f"container engine refused to {what}: {_reason(exc)}") from exc
         except requests.exceptions.ReadTimeout as exc:
             raise SandboxUnavailable(f"container engine did not {what} within {CALL_LIMIT} s: look at its log") from exc
         except (docker.errors.DockerException, requests.exceptions.RequestException, OSError) as exc:

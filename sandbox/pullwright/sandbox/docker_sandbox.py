@@ -13,7 +13,7 @@ import anyio
 from pullwright.agents.errors import ProtocolViolation, SandboxGone, SandboxUnavailable
 from pullwright.sandbox.bootstrap import RUNNER_ARGV
 from pullwright.sandbox.container_spec import HOME, WORKSPACE, ContainerSpec
-from pullwright.sandbox.docker_engine import DockerEngine, ExecStream, ObjectMissing
+from pullwright.sandbox.docker_engine import DockerEngine, ExecStream, ObjectBusy, ObjectMissing
 from pullwright.sandbox.runner_client import RunnerClient
 
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 CLEANUP_LIMIT = 60
 """Seconds that clean-up may take when the work around it was canceled."""
+
+BUSY_SECONDS = 0.1
+"""Between two looks at a container that somebody else removes."""
 
 
 def object_name(kind: str, task: str = "") -> str:
@@ -30,14 +33,19 @@ def object_name(kind: str, task: str = "") -> str:
 
 
 async def remove_container(engine: DockerEngine, name: str) -> None:
-    """Kill and remove a container; one that is gone already is no error."""
+    """Kill and remove a container; one that is gone already, or that somebody else removes, is no error."""
     with anyio.move_on_after(CLEANUP_LIMIT, shield=True):
-        try:
-            await engine.call(
-                f"remove container {name!r}", lambda client: client.remove_container(name, force=True, v=True)
-            )
-        except ObjectMissing:
-            return
+        while True:
+            try:
+                await engine.call(
+                    f"remove container {name!r}", lambda client: client.remove_container(name, force=True, v=True)
+                )
+            except ObjectMissing:
+                return
+            except ObjectBusy:  # it is gone only when that is done, and its volumes are free only then
+                await anyio.sleep(BUSY_SECONDS)
+            else:
+                return
 
 
 async def remove_volume(engine: DockerEngine, name: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pullwright.agents.errors import SandboxUnavailable
 from pullwright.sandbox.container_spec import LABEL_BASE, LABEL_INSTANCE, LABEL_KIND, LABEL_OWNER, LABEL_TASK
-from pullwright.sandbox.docker_engine import DockerEngine
+from pullwright.sandbox.docker_engine import DockerEngine, ObjectBusy
 from pullwright.sandbox.docker_sandbox import remove_container, remove_volume
 
 Judge = Callable[[Mapping[str, str]], Awaitable[bool]]
@@ -73,7 +73,8 @@ async def _remove(engine: DockerEngine, label: str, judge: Judge, *, spare: froz
     # A workspace holds the layer below it until it is gone itself.
     for volume in sorted(volumes, key=lambda volume: "workspace" not in str(volume["Name"])):
         if await judge(volume["Labels"] or {}):
-            await remove_volume(engine, str(volume["Name"]))
+            with suppress(ObjectBusy):  # whoever removes its container right now removes it, or the next look does
+                await remove_volume(engine, str(volume["Name"]))
             removed += 1
     return removed
 

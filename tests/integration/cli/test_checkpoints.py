@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,11 +32,14 @@ class Scene:
     base: str
     made: list[Checkpoint]
 
-    def agent(self, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    def agent(
+        self, *arguments: str, cwd: Path | None = None, home: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the command on the host with this home; all hosts have one store."""
         done = subprocess.run(
             [sys.executable, "-P", "-m", "pullwright.cli", *arguments],
             cwd=cwd or self.checkout,
-            env={**os.environ, "AGENT_HOME": str(self.home)},
+            env={**os.environ, "AGENT_HOME": str(home or self.home), "AGENT_DATABASE_URL": self.store()},
             capture_output=True,
             text=True,
             timeout=60,
@@ -65,6 +69,7 @@ async def scene(tmp_path: Path) -> Scene:
             make_checkout(checkout, {"a": content, f"new{number}": b"", ".envrc": b"x\n"})
             patch = git(checkout, "diff", "--binary", "--full-index", base, "HEAD").encode() + b"\n"
             one = await mirror.checkpoint(at, patch, task_id=filed.id, number=number, parent=None)
+            await store.put(scene.task, f"checkpoint/{number}", zlib.compress(patch))
             event = CheckpointMade(step=number * 3, number=number, sha=one.sha, tree=one.tree)
             await store.append(scene.task, [event])
             unchanged = CheckpointMade(step=number * 3 + 1, number=number, sha=one.sha, tree=one.tree)
@@ -174,7 +179,8 @@ async def test_files_are_brought_into_no_other_checkout(scene: Scene, tmp_path: 
         await store.append(task, [started])
         mirror = GitMirror(scene.home / "mirrors")
         at = await mirror.sync(remote, scene.base, None)
-        await mirror.checkpoint(at, b"", task_id=task.id, number=1, parent=scene.made[0])
+        made = await mirror.checkpoint(at, b"", task_id=task.id, number=1, parent=scene.made[0])
+        await store.append(task, [CheckpointMade(step=1, number=1, sha=made.sha, tree=made.tree)])
     done = scene.agent("restore", task.id, "--at", "1", cwd=other)
     assert done.returncode == 2
     assert "no checkout of 'acme/checkout'" in done.stderr

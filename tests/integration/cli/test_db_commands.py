@@ -153,3 +153,16 @@ def test_a_password_is_not_said(tmp_path: Path) -> None:
         found = agent("db", "check", url=url, cwd=tmp_path)
         assert found.returncode in (1, 2)
         assert "cret" not in found.stderr + found.stdout
+
+
+def test_what_is_kept_of_old_tasks_is_removed(url: str, tmp_path: Path) -> None:
+    fill(url)
+    assert agent("db", "trim", "--days", "1", url=url, cwd=tmp_path).stdout == (
+        "nothing is kept of tasks that ended more than 1 days ago\n"
+    )
+    run(url, "UPDATE task SET status = 'failed', updated_at = 1")
+    trimmed = agent("db", "trim", "--days", "30", "--journals", url=url, cwd=tmp_path)
+    assert f"of {TASKS} tasks: removed " in trimmed.stdout
+    assert f"and {2 * TASKS} events" in trimmed.stdout
+    assert "VACUUM" in trimmed.stdout
+    assert agent("db", "trim", "--days", "0", url=url, cwd=tmp_path).returncode == 2

@@ -13,13 +13,15 @@ import httpx2
 import pytest
 from anyio import create_task_group, fail_after
 
+from pullwright.agents.budget import Usage
 from pullwright.agents.clock import SystemClock
 from pullwright.agents.errors import ConfigError
-from pullwright.agents.events import PlanUpdated, QuestionAsked
+from pullwright.agents.events import PlanUpdated, QuestionAsked, RunFinished
 from pullwright.agents.queue.memory import MemoryStore
 from pullwright.agents.task import Task, TaskSpec, TaskStatus, WaitReason
 from pullwright.agents.testing.contracts_engine import end, work
 from pullwright.agents.worker.queue_engine import QueueEngine
+from pullwright.agents.worker.restore import keep_patch
 from pullwright.cli.commands.serve import specify_filing
 from pullwright.cli.server.app import make_app
 from pullwright.cli.server.guard import BODY_BYTES
@@ -140,7 +142,9 @@ async def test_a_stream_that_is_open_does_not_keep_the_server(store: MemoryStore
 
 
 @pytest.mark.parametrize("headers", [{}, bearer("wrong"), {"Authorization": TOKEN}, bearer(TOKEN + "x")])
-@pytest.mark.parametrize("path", ["/api/tasks", "/api/tasks/x/events", "/api/openapi.json"])
+@pytest.mark.parametrize(
+    "path", ["/api/tasks", "/api/tasks/x/events", "/api/tasks/x/patch", "/openapi.json", "/", "/nope"]
+)
 async def test_nobody_gets_in_without_the_token(store: MemoryStore, headers: dict[str, str], path: str) -> None:
     async with served(store) as url, httpx2.AsyncClient(base_url=url, headers=headers) as client:
         assert (await client.get(path)).status_code == 401
@@ -149,12 +153,50 @@ async def test_nobody_gets_in_without_the_token(store: MemoryStore, headers: dic
     assert list(await store.list()) == []
 
 
+async def test_every_route_but_the_health_asks_for_the_token(store: MemoryStore) -> None:
+    app = make_app(store, QueueEngine(store), partial(specify_filing, Settings()), token=TOKEN, closing=anyio.Event())
+    paths = app.openapi()["paths"]
+    assert len(paths) >= 8
+    async with served(store) as url, httpx2.AsyncClient(base_url=url) as client:
+        for path, methods in paths.items():
+            for method in methods:
+                answer = await client.request(method, path.replace("{task_id}", "x"))
+                assert answer.status_code == (200 if path == "/healthz" else 401), (method, path)
+
+
+async def test_the_document_says_what_may_be_sent(client: httpx2.AsyncClient) -> None:
+    document = (await client.get("/openapi.json")).json()
+    filing = document["components"]["schemas"]["Filing"]
+    assert filing["additionalProperties"] is False
+    assert set(filing["required"]) == {"instruction", "repository"}
+    # What the owner of the host alone decides is no part of it.
+    trusted = {"checkout", "home", "egress", "image", "allow_paths", "place", "start", "parent_id", "source"}
+    assert not trusted & set(filing["properties"])
+
+
+async def test_the_patch_of_a_task_comes_from_the_store(client: httpx2.AsyncClient, store: MemoryStore) -> None:
+    task = await claimed(store)
+    assert (await client.get(f"/api/tasks/{task.id}/patch")).status_code == 404
+    await keep_patch(store, task, b"diff \xff\n")
+    ended = RunFinished(status="succeeded", reason="", usage=Usage(), steps=1, patch_path="/gone.patch")
+    await store.finish(task, TaskStatus.SUCCEEDED, ended)
+    answer = await client.get(f"/api/tasks/{task.id}/patch")
+    assert (answer.content, answer.headers["content-type"]) == (b"diff \xff\n", "text/x-diff; charset=utf-8")
+
+
+async def test_a_cancel_needs_no_body(client: httpx2.AsyncClient, store: MemoryStore) -> None:
+    task = await store.create(work())
+    assert (await client.post(f"/api/tasks/{task.id}/cancel")).json()["status"] == "canceled"
+
+
 @pytest.mark.parametrize(
     "body",
     [
         {},
         {"instruction": "", "repository": "y"},
         {"instruction": "x", "repository": "y", "shell": "rm"},
+        {"instruction": "x", "repository": "y", "checkout": "/etc"},
+        {"instruction": "x", "repository": "y", "max_cost": 0},
         {"instruction": "x", "repository": "y", "priority": "high"},
         {"instruction": "x", "repository": "y", "checks": ["a"] * 21},
         {"instruction": "x", "repository": "y", "not_before": "2026-11-01T00:00:00"},
@@ -191,7 +233,7 @@ async def test_a_port_that_is_taken_is_one_line(store: MemoryStore) -> None:
             await listen(app, host="127.0.0.1", port=port, closing=anyio.Event())
 
 
-@pytest.mark.parametrize("repository", ["/etc", "../x", "file:///etc", "nonsense"])
+@pytest.mark.parametrize("repository", ["/etc", "../x", "file:///etc", "nonsense", "http://h/o/r"])
 async def test_only_repositories_on_code_hosts_are_worked_on(repository: str) -> None:
     with pytest.raises(ConfigError):
         await specify_filing(Settings(), Filing(instruction="x", repository=repository))
@@ -200,9 +242,12 @@ async def test_only_repositories_on_code_hosts_are_worked_on(repository: str) ->
 async def test_a_filing_becomes_a_specification() -> None:
     filing = Filing.model_validate_json(
         '{"instruction": "do it", "repository": "https://git.example/o/r.git", "priority": 2, "plan": true,'
-        ' "not_before": "2026-11-01T00:00:00Z", "max_steps": 5}'
+        ' "not_before": "2026-11-01T00:00:00Z", "max_steps": 5,'
+        ' "max_tokens": 9, "max_fresh_tokens": 8, "max_cost": 0.5}'
     )
     spec = await specify_filing(Settings(), filing)
     assert (spec.source, spec.priority, spec.approve_plan, spec.may_ask) == ("api", 2, True, True)
     assert (spec.repository.slug, spec.budget.max_steps, spec.publish) == ("o/r", 5, False)
+    assert (spec.budget.max_tokens, spec.budget.max_fresh_tokens, spec.budget.max_cost) == (9, 8, 0.5)
+    assert (spec.checkout, spec.start, spec.parent_id) == ("", "", "")
     assert spec.not_before is not None

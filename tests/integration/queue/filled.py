@@ -87,6 +87,7 @@ def _rows(table: str) -> list[dict[str, Any]]:
                 "paused": False,
                 "queued": TASKS - 1,
                 "running": 1,
+                "place": "here",
             }
             return [{**first, "vtime": 1 / 3}, {**first, "key": "B", "queued": 0, "running": 0, "vtime": 0.0}]
         case "attempt":
@@ -99,6 +100,9 @@ def _rows(table: str) -> list[dict[str, Any]]:
             return [_effect(number, key) for number, key in enumerate(keys, start=1)]
         case "delivery":
             return [_delivery(number) for number in range(3)]
+        case "spending":
+            tokens = {"prompt_tokens": 2**40, "cached_tokens": 7, "completion_tokens": 0}
+            return [{"day": "2026-12-31", "lane": "x/a/b", "steps": 1, **tokens, "seconds": 1 / 3, "dollars": 0.1}]
         case _:
             return _blobs()
 
@@ -143,6 +147,7 @@ def _task(number: int) -> dict[str, Any]:
         "retries": 0,
         "next_seq": 3,
         "spec": json.dumps(SPEC),
+        "place": "here",
         "branch": "",
         "pull_request_url": "",
         "patch_path": "",

@@ -240,6 +240,17 @@ def test_two_processes_upgrade_at_once(empty_url: str) -> None:
     assert sorted(answers) == ["0", str(migrations.HEAD)]
 
 
+def test_a_worker_of_the_release_before_goes_on(empty_url: str) -> None:
+    """Its statements know neither places nor days."""
+    migrations.upgrade(empty_url)
+    with running_connection(empty_url) as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO lane (key, weight, max_running, paused, queued, running, vtime) "
+            "VALUES ('l', 1, 4, false, 0, 0, 0)"
+        )
+        assert connection.exec_driver_sql("SELECT place FROM lane").scalar_one() == ""
+
+
 def test_a_newer_schema_is_refused_in_one_line(empty_url: str) -> None:
     migrations.upgrade(empty_url)
     _pretend(empty_url, migrations.HEAD + 1)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import anyio
 import pytest
+from anyio import create_task_group
 
 from pullwright.agents.errors import ChangeRefused, SandboxUnavailable
 from pullwright.agents.ports.sandbox import Base
@@ -16,6 +18,7 @@ from pullwright.sandbox.container_spec import ContainerLimits
 from pullwright.sandbox.docker_engine import DockerEngine
 from pullwright.sandbox.docker_provider import DockerProvider
 from pullwright.sandbox.image import SandboxImage
+from pullwright.sandbox.prune import reap
 from pullwright.sandbox.verifier import FreshVerifier
 from tests.integration.sandbox.engine import LOCKS, docker_provider, left_behind
 from tests.integration.sandbox.repositories import make_checkout, mirrored
@@ -80,6 +83,22 @@ async def test_nothing_is_left_after_cancellation(
         assert len(found["base"]) in (0, 2)
         async with provider.open(base, task_id="t") as workspace, workspace.open_sandbox() as sandbox:
             assert await sandbox.read_file("a") == b"1\n"
+
+
+@docker
+async def test_several_may_clear_up_at_once(engine: DockerEngine, instance: str, base: Base) -> None:
+    async def dead(task: str, owner: str) -> bool:
+        return False
+
+    async with docker_provider(instance=instance) as provider, AsyncExitStack() as stack:
+        for number in range(3):
+            workspace = await stack.enter_async_context(provider.open(base, task_id=f"t{number}"))
+            await stack.enter_async_context(workspace.open_sandbox())
+        async with create_task_group() as group:
+            for _ in range(4):
+                group.start_soon(reap, engine, instance, dead)
+        after = await left_behind(engine, instance)
+    assert (after["containers"], after["volumes"]) == ([], [])
 
 
 @docker

@@ -9,7 +9,7 @@ from typing import Any
 
 import anyio
 
-from pullwright.agents.budget import Budget
+from pullwright.agents.budget import Budget, DayLimits
 from pullwright.agents.environment import PLAIN, Environment
 from pullwright.agents.events import RunEvent
 from pullwright.agents.llm.prices import PriceList
@@ -84,6 +84,7 @@ class Scene:
     environment: Environment = PLAIN
     host: FakeCodeHost | None = None
     prices: PriceList = field(default_factory=dict)
+    limits: DayLimits = field(default_factory=DayLimits)
 
     def __post_init__(self) -> None:
         self.store = MemoryStore(self.clock)
@@ -120,6 +121,7 @@ class Scene:
             clock=self.clock,
             patches=self.patches,
             prices=self.prices,
+            limits=self.limits,
         )
 
     async def events(self, task: Task) -> list[RunEvent]:

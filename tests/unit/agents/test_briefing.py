@@ -35,8 +35,9 @@ def test_the_model_is_told_that_somebody_answers_and_approves_only_where_that_is
         ({"may_ask": True}, ("`ask`",)),
         ({"may_ask": True, "approve_plan": True}, ("`ask`", "approved")),
     ):
-        user = brief(a_spec(**options), BASE, None)[1]
+        system, user = brief(a_spec(**options), BASE, None)
         assert all(words in user for words in told)
+        assert ("Do not wait for people" in system, "a person answers questions" in system) == (not told, bool(told))
         assert ("approved" in user, "a person answers:" in user) == ("approved" in told, bool(told))
 
 

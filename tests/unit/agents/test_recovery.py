@@ -116,7 +116,7 @@ async def test_open_calls_are_run_again_until_one_that_may_have_run(scene: MakeS
     assert wrote
 
 
-async def test_what_was_open_is_closed_in_one_transaction(scene: MakeScene) -> None:
+async def test_r13_what_was_open_is_closed_in_one_transaction(scene: MakeScene) -> None:
     stage = scene([finish()])
     task = await stage.file()
     await replied(stage, task, ("write", '{"path": "a", "content": "new\\n"}'))

@@ -175,7 +175,9 @@ def revived(entries: Sequence[JournalEntry]) -> RunState:
 
 
 @given(st.lists(steps, max_size=7), st.integers(0, 40), st.integers(0, 3), st.booleans())
-def test_a_run_that_was_cut_anywhere_goes_on(run: list[Step], length: int, damaged: int, all_kept: bool) -> None:
+def test_r13_every_call_has_one_result_in_order_wherever_a_run_was_cut(
+    run: list[Step], length: int, damaged: int, all_kept: bool
+) -> None:
     async def scenario() -> None:
         store = MemoryStore(FakeClock())
         task = await store.create(a_spec(images=(), may_ask=True))

@@ -11,13 +11,20 @@ from pullwright.agents.calls import NOT_RUN
 from pullwright.agents.egress import EgressDecision
 from pullwright.agents.environment import Environment
 from pullwright.agents.errors import ChangeRefused, ModelUnavailable, SandboxGone
-from pullwright.agents.events import CheckpointMade, EgressDecided, ToolFinished
+from pullwright.agents.events import ChangeVerified, CheckpointMade, EgressDecided, ToolFinished
 from pullwright.agents.ports.sandbox import ExecResult
 from pullwright.agents.task import TaskStatus
 from pullwright.agents.testing.fake_sandbox import FakeProvider, FakeSandbox, output
 from pullwright.agents.testing.scripted_model import Reply, ScriptedModel, ScriptItem
 from pullwright.agents.worker.pipeline import SANDBOX_LOSSES
-from tests.unit.agents.pipeline_scene import LOOK, WRITE, MakeScene, Scene, finish
+from tests.unit.agents.pipeline_scene import (
+    LOOK,
+    WRITE,
+    MakeScene,
+    Scene,
+    checks_pass_when_a_is_new,
+    finish,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -104,6 +111,33 @@ async def test_a_run_does_not_lose_sandboxes_for_ever(scene: MakeScene) -> None:
     done = await stage.run()
     assert (done.status, done.status_reason) == (TaskStatus.FAILED, "killed by a command")
     assert len(stage.provider.workspaces[0].sandboxes) == SANDBOX_LOSSES + 1
+
+
+async def test_a_check_whose_container_ends_is_run_again(scene: MakeScene) -> None:
+    stage = scene([WRITE, finish("make")])
+    endings = iter([SandboxGone("somebody killed it")])
+
+    async def checks(command: str, sandbox: FakeSandbox) -> ExecResult:
+        for ending in endings:
+            raise ending
+        return await checks_pass_when_a_is_new(command, sandbox)
+
+    stage.provider = FakeProvider({"a": b"old\n"}, checks)
+    done = await stage.run()
+    assert done.status is TaskStatus.SUCCEEDED
+    assert [type(event) for event in await stage.events(done)].count(ChangeVerified) == 1
+
+
+async def test_a_container_that_ends_before_the_files_are_there_costs_the_attempt_only(scene: MakeScene) -> None:
+    stage = scene([WRITE, ModelUnavailable("down"), finish()])
+    task = await stage.run()
+    stage.clock.advance(60)
+    await stage.store.tend()
+    stage.provider.applying = SandboxGone("somebody killed it")
+    assert (await stage.advance(task)).status is TaskStatus.SCHEDULED
+    stage.clock.advance(60)
+    await stage.store.tend()
+    assert (await stage.advance(task)).status is TaskStatus.SUCCEEDED
 
 
 async def reaches_out(command: str, sandbox: FakeSandbox) -> ExecResult:

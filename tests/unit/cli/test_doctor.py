@@ -2,12 +2,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from pullwright.agents.testing.scripted_endpoint import Quirk, ScriptedEndpoint
 from pullwright.cli.commands import doctor
 from pullwright.cli.settings import Settings
 from tests.unit.agents.llm.healthy_model import healthy
+
+assert httpx2  # imported before the loop runs: its import reads files
 
 pytestmark = [pytest.mark.anyio]
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import anyio
 import pytest
 from anyio import create_task_group, fail_after
+from rich.console import Console
 
 from pullwright.agents.clock import SystemClock
 from pullwright.agents.errors import ModelUnavailable
@@ -26,6 +30,7 @@ from pullwright.cli import wiring
 from pullwright.cli.follow import exit_code
 from pullwright.cli.foreground import Foreground
 from pullwright.cli.settings import Settings
+from pullwright.cli.terminal_view import TerminalView
 
 pytestmark = pytest.mark.anyio
 
@@ -224,3 +229,60 @@ async def test_what_can_not_begin_here_is_ended_only_if_nobody_comes(
     with pytest.raises(ModelUnavailable):
         await foreground(store, view, task).work()
     assert await store.status(task.id) is status
+
+
+class Jumping(SystemClock):
+    """A clock that a test puts forward."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta()
+
+    def now(self) -> datetime:
+        return super().now() + self.ahead
+
+
+async def test_trouble_around_a_run_is_one_line_and_it_goes_on_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, out = Jumping(), io.StringIO()
+    store = MemoryStore(clock)
+
+    async def advance(segment: Segment) -> None:
+        if segment.task.attempt > 1:
+            await end(store, segment.task)
+            return
+        await store.retry(segment.task, reason="nobody answers at 'http://gpu:8000/v1'")
+        clock.ahead += timedelta(seconds=16)
+
+    scripted(monkeypatch, advance)
+    task = await store.create(work())
+    view = TerminalView(Console(file=out, width=200), way_out="Ctrl-C cancels")
+    with fail_after(10):
+        done = await Foreground(store, Settings(), view, task, interactive=False).work()
+    assert done.status is TaskStatus.SUCCEEDED
+    told = [line for line in out.getvalue().splitlines() if "tried again" in line]
+    assert told == ["● tried again in 15 s: nobody answers at 'http://gpu:8000/v1' (Ctrl-C cancels)"]
+
+
+async def test_an_interruption_between_two_attempts_cancels_the_task(
+    store: MemoryStore, view: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def advance(segment: Segment) -> None:
+        await store.retry(segment.task, reason="no endpoint")
+
+    scripted(monkeypatch, advance)
+    task = await store.create(work())
+    async with create_task_group() as group:
+        group.start_soon(foreground(store, view, task).work)
+        await until_status(store, task.id, TaskStatus.SCHEDULED)
+        group.cancel_scope.cancel()
+    assert await store.status(task.id) is TaskStatus.CANCELED
+
+
+async def test_a_task_for_later_that_can_not_begin_is_ended(
+    store: MemoryStore, view: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted(monkeypatch, ModelUnavailable("no endpoint"))
+    later = datetime.now(UTC) + timedelta(hours=2)
+    task = await store.create(replace(work(), not_before=later))
+    with pytest.raises(ModelUnavailable):
+        await foreground(store, view, task).work()
+    assert await store.status(task.id) is TaskStatus.REJECTED

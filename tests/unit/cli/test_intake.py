@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from pullwright.agents.change import Change, PullRequest, RepositoryRef
 from pullwright.agents.errors import ConfigError
 from pullwright.agents.ports.code_host import CodeHost, Issue
 from pullwright.agents.ports.mirror import Credential
-from pullwright.cli.intake import IssueRef, Origin, RunRequest, find_issue, specify
+from pullwright.cli.intake import IssueRef, Origin, RunRequest, find_issue, moment, specify
 from pullwright.cli.settings import Settings
 
 REMOTE = RepositoryRef(url="https://github.com/acme/shop", host="github.com", owner="acme", name="shop")
@@ -96,3 +97,47 @@ async def test_the_command_line_wins_over_the_settings() -> None:
     request = RunRequest(instruction="x", checks=("b",), max_steps=7)
     spec = await specify(request, settings, origin, None, str)
     assert (spec.checks, spec.budget.max_steps, spec.budget.max_seconds) == (("b",), 7, 120)
+
+
+HERE = timezone(timedelta(hours=2))
+NOW = datetime(2026, 11, 20, 12, 0, tzinfo=HERE)
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("+2h", datetime(2026, 11, 20, 12, 0, tzinfo=UTC)),
+        ("+1.5h", datetime(2026, 11, 20, 11, 30, tzinfo=UTC)),
+        ("+90s", datetime(2026, 11, 20, 10, 1, 30, tzinfo=UTC)),
+        (" +30m ", datetime(2026, 11, 20, 10, 30, tzinfo=UTC)),
+        ("+3d", datetime(2026, 11, 23, 10, 0, tzinfo=UTC)),
+        ("2026-12-24T18:00", datetime(2026, 12, 24, 16, 0, tzinfo=UTC)),
+        ("2026-12-24", datetime(2026, 12, 23, 22, 0, tzinfo=UTC)),
+        ("2026-12-24T18:00:00Z", datetime(2026, 12, 24, 18, 0, tzinfo=UTC)),
+        ("2026-12-24T18:00:00-05:00", datetime(2026, 12, 24, 23, 0, tzinfo=UTC)),
+    ],
+)
+def test_a_moment_is_from_now_or_by_the_clock_on_the_wall(text: str, meant: datetime) -> None:
+    assert moment(text, NOW) == meant
+
+
+@pytest.mark.parametrize(
+    "text", ["2h", "+2", "+h", "tomorrow", "", "+9999999d", "2026-13-01", "9999-12-31T23:59-14:00"]
+)
+def test_what_is_no_moment_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="is no moment"):
+        moment(text, NOW)
+
+
+async def test_limits_and_order_of_a_run_are_the_typed_ones_before_the_configured_ones() -> None:
+    origin = Origin(remote=REMOTE, checkout=None)
+    spec = await spec_for(
+        "do it", None, origin, max_tokens=10, max_fresh_tokens=5, max_cost=0.5, priority=-3, not_before=NOW
+    )
+    budget = spec.budget
+    assert (budget.max_tokens, budget.max_fresh_tokens, budget.max_cost) == (10, 5, 0.5)
+    assert (spec.priority, spec.not_before) == (-3, NOW)
+    settings = Settings(max_tokens=7, max_fresh_tokens=6, max_cost=2.5)
+    plain = await specify(RunRequest(instruction="do it"), settings, origin, None, lambda _: "")
+    assert (plain.budget.max_tokens, plain.budget.max_fresh_tokens, plain.budget.max_cost) == (7, 6, 2.5)
+    assert (plain.priority, plain.not_before) == (0, None)

@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+
+import pytest
+
+from pullwright.cli.speech import masked
 
 CODE = """
 import logging
@@ -18,7 +23,7 @@ except ValueError:
 def test_no_secret_is_said_or_logged_and_nothing_steers_the_terminal() -> None:
     done = subprocess.run(
         [sys.executable, "-P", "-c", CODE],
-        env={"AGENT_ENDPOINT_KEY": "sk-canary-1234567890"},
+        env={"AGENT_ENDPOINT_KEY": "sk-canary-1234567890", "PYTHONPATH": os.environ.get("PYTHONPATH", "")},
         capture_output=True,
         text=True,
         check=True,
@@ -27,3 +32,38 @@ def test_no_secret_is_said_or_logged_and_nothing_steers_the_terminal() -> None:
     assert "ERROR x: token" in done.stderr
     assert "Traceback" in done.stderr
     assert not any(word in done.stderr for word in ("canary", "ghp_a", "\x1b"))
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("postgresql://ann:hunter2@db/x", "[redacted]@db/x"),
+        ("postgresql://ann:hun%40ter2@db/x", "[redacted]@db/x"),
+        ("postgresql://ann@db/x?password=hunter2&sslmode=require", "password=[redacted]&sslmode=require"),
+        ("host=db password=hunter2 user=ann", "password=[redacted] user=ann"),
+        ("https://example.org:8080/a/b@c", "https://example.org:8080/a/b@c"),
+    ],
+)
+def test_a_password_in_an_address_is_masked_wherever_it_came_from(url: str, said: str) -> None:
+    assert said in masked(f"{url} does not answer")
+    assert "hunter2" not in masked(url)
+
+
+def test_the_secrets_of_the_environment_are_masked_wherever_they_stand() -> None:
+    environment = {
+        "AGENT_DATABASE_URL": "postgresql://ann:canary-of%2Fthe-database@db/x",
+        "AGENT_ENDPOINTS": '[{"name": "a", "url": "http://h", "key": "canary-of-an-endpoint"}]',
+        "PGPASSWORD": "canary-of-libpq",
+        "AGENT_API_TOKEN": "canary-of-the-api-0123",
+    }
+    code = "from pullwright.cli.speech import complain; import os; complain(' '.join(os.environ.values()))"
+    code += "; complain('canary-of/the-database')"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code],
+        env={**environment, "PYTHONPATH": os.environ.get("PYTHONPATH", "")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "[redacted]" in done.stderr
+    assert "canary" not in done.stderr

@@ -8,11 +8,12 @@ All times are the database's.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
+from pullwright.agents.budget import DayLimits
 from pullwright.agents.events import RunEvent
 from pullwright.agents.ports.inbox import Delivery
 from pullwright.agents.task import Task, TaskStatus, WaitReason
@@ -39,6 +40,8 @@ class Worker:
     host: str = ""
     pid: int = 0
     version: str = ""
+    place: str = ""
+    """The installation that it belongs to; it can take tasks that only this one can work on."""
     slots: int = 1
     """How many runs it advances at once."""
     draining: bool = False
@@ -46,6 +49,19 @@ class Worker:
     running: int = 0
     started_at: datetime | None = None
     seen_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """Which tasks a worker claims."""
+
+    place: str = ""
+    """Besides those that any worker can do, those that only this installation can."""
+    limits: DayLimits = field(default_factory=DayLimits)
+    """No task is begun of a lane that has spent this much today; those that were begun go on."""
+
+
+ANY_TASK: Final = Terms()
 
 
 class AttemptOutcome(StrEnum):
@@ -85,11 +101,13 @@ class LaneStats:
 class LeaseStore(Protocol):
     """What workers need of the store. Each method is one transaction, as in ``TaskStore``."""
 
-    async def claim(self, worker_id: str, task_id: str | None = None) -> Task | None:
+    async def claim(self, worker_id: str, task_id: str | None = None, *, terms: Terms = ANY_TASK) -> Task | None:
         """Make a queued task ``running`` with the next attempt number and a lease of ``LEASE_SECONDS``.
 
         Without ``task_id`` it is the next task of the lane whose turn it is: by priority, then by age. A lane never has
-        more than its ``max_running`` tasks running this way. A named task is taken whatever its lane says.
+        more than its ``max_running`` tasks running this way, and only what the terms allow is claimed; lanes that have
+        nothing else keep nobody waiting. A named task is taken whatever its lane and the limits of the day say, but
+        at its place only.
 
         Returns None when there is nothing to claim. Two callers never claim one task.
         """
@@ -137,7 +155,7 @@ class LeaseStore(Protocol):
         """
         ...
 
-    async def backlog(self) -> bool:
+    async def backlog(self, terms: Terms = ANY_TASK) -> bool:
         """Say whether a task stands in the queue that could be claimed now."""
         ...
 
@@ -162,7 +180,7 @@ class LeaseStore(Protocol):
         ...
 
     async def retire(self, worker_id: str) -> None:
-        """Note that a worker has ended; what it still holds is taken back at the next ``tend``."""
+        """Note that a worker has ended; what it still holds is taken back at the next ``tend``, whatever it beats."""
         ...
 
     async def workers(self) -> Sequence[Worker]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Protocol
 
+from pullwright.agents.budget import NOTHING, Spent
 from pullwright.agents.events import JournalEntry, RunEvent
 from pullwright.agents.task import Task, TaskSpec, TaskStatus
 
@@ -70,9 +71,11 @@ class TaskStore(Protocol):
         ...
 
     async def append(
-        self, task: Task, events: Sequence[RunEvent], *, consumed: Collection[str] = ()
+        self, task: Task, events: Sequence[RunEvent], *, consumed: Collection[str] = (), spent: Spent = NOTHING
     ) -> Sequence[JournalEntry]:
         """Append events to the journal of a claimed task and take the signals ``consumed`` away, all or none.
+
+        In the same transaction ``spent`` is added to what the task's lane has spent today.
 
         Raises:
             LeaseLost: ``task.attempt`` is not the current attempt.
@@ -125,6 +128,17 @@ class TaskStore(Protocol):
 
     async def signals(self, task_id: str) -> Sequence[Signal]:
         """Return what was told and not taken into the journal yet, oldest first."""
+        ...
+
+    async def spent(self, *, lane: str = "", day: date | None = None) -> Spent:
+        """Return what was spent on a day (UTC, by the database's clock), which is today when none is given.
+
+        Of its tokens only prompt, cached and completion tokens are known. Dollars are 0 where nothing had a price.
+
+        Args:
+            lane: Only this one; empty for all together.
+            day: Which day.
+        """
         ...
 
     async def journal(self, task_id: str, *, after: int = 0) -> Sequence[JournalEntry]:

@@ -13,6 +13,15 @@ EngineName = Literal["sqlite", "postgresql"]
 
 _PASSWORD = re.compile(r"(?<=:)[^/]*(?=@)|(?<=password=)[^&]*")
 
+_HOPELESS = (
+    "authentication failed",
+    "does not exist",
+    "pg_hba.conf",
+    "no password supplied",
+    "translate host",
+    "Name or service not known",
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
@@ -48,3 +57,8 @@ def parse(url: str) -> Address:
         f"AGENT_DATABASE_URL {_PASSWORD.sub('***', url)!r} is not supported; "
         "use sqlite:////absolute/path/to/file.db or postgresql://user@host/database"
     )
+
+
+def hopeless(reason: str) -> bool:
+    """Say whether a server's refusal of a connection, in its own words, is one that waiting does not change."""
+    return any(words in reason for words in _HOPELESS)

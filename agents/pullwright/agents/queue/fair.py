@@ -28,6 +28,8 @@ class Lane:
     queued: int = 0
     running: int = 0
     vtime: float = 0.0
+    place: str = ""
+    """The only installation that can work on its tasks; empty where any can."""
 
     @property
     def open(self) -> bool:

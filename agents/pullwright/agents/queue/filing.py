@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
-from pullwright.agents.errors import DuplicateTask, IllegalTransition, TaskNotFound
+from pullwright.agents.errors import DamagedTask, DuplicateTask, IllegalTransition, TaskNotFound
 from pullwright.agents.events import JournalEntry, RunEvent, TaskMoved
 from pullwright.agents.ports.lease import AttemptOutcome
 from pullwright.agents.ports.store import Signal, SignalKind
@@ -28,9 +28,9 @@ from pullwright.agents.task import Task, TaskSpec, TaskStatus
 
 CREATE: Final = f"""
 INSERT INTO task (id, lane, work_key, priority, {LIFE_COLUMNS}, next_seq, spec, branch, pull_request_url, patch_path,
-created_at, updated_at)
+created_at, updated_at, place)
 VALUES (:id, :lane, :work_key, :priority, {", ".join(f":{name}" for name in LIFE_COLUMNS.split(", "))}, 2, :spec,
-'', '', '', :now, :now) ON CONFLICT DO NOTHING"""
+'', '', '', :now, :now, :place) ON CONFLICT DO NOTHING"""
 FIND: Final = "SELECT * FROM task WHERE id >= :first AND id < :beyond ORDER BY id LIMIT 2"
 NAMED: Final = "SELECT * FROM task WHERE id = :id"
 STATUS: Final = "SELECT status FROM task WHERE id = :id"
@@ -57,12 +57,12 @@ def create(spec: TaskSpec, task_id: str, tx: Transaction) -> Task:
     """
     life = rules.submitted(tx.now, spec.not_before.timestamp() if spec.not_before else 0.0)
     filed: dict[str, Value] = {"id": task_id, "lane": spec.lane, "work_key": spec.work_key, "priority": spec.priority}
-    if not tx.run(CREATE, spec=to_json(spec_to_data(spec)), now=tx.now, **filed, **values_of(life)):
+    if not tx.run(CREATE, spec=to_json(spec_to_data(spec)), place=spec.place, now=tx.now, **filed, **values_of(life)):
         raise DuplicateTask(f"a live task for {spec.work_key!r} exists; see `agent list`")
     if life.status is TaskStatus.QUEUED:
-        enter_lane(tx, spec.lane)
+        enter_lane(tx, spec.lane, spec.place)
         tx.ring()
-    moved = event_values(TaskMoved(old="", new=life.status.value), 0)
+    moved = event_values(TaskMoved(old="", new=life.status.value, seconds=life.pause(tx.now)), 0)
     tx.run(insert_events(1), id=task_id, seq0=1, attempt=0, now=tx.now, **moved)
     tx.wrote(task_id, 1)
     return task_of(tx.rows(NAMED, id=task_id)[0])
@@ -91,7 +91,8 @@ def status(task_id: str, tx: Transaction) -> TaskStatus:
     row = one(tx.rows(STATUS, id=task_id))
     if row is None:
         raise TaskNotFound(f"there is no task {task_id!r}; see `agent list`")
-    return TaskStatus(row["status"])
+    known = row["status"] in set(TaskStatus)
+    return TaskStatus(row["status"]) if known else TaskStatus.FAILED  # as ``task_of`` shows it
 
 
 def newest(limit: int, statuses: Collection[TaskStatus] | None, tx: Transaction) -> Sequence[Task]:
@@ -176,8 +177,16 @@ def signals(task_id: str, tx: Transaction) -> Sequence[Signal]:
 
 
 def journal(task_id: str, after: int, tx: Transaction) -> Sequence[JournalEntry]:
-    """Return the entries with a greater number."""
-    return [entry_of(row) for row in tx.rows(JOURNAL, task_id=task_id, after=after)]
+    """Return the entries with a greater number.
+
+    Raises:
+        DamagedTask: One can not be read, or is missing.
+    """
+    entries = [entry_of(row) for row in tx.rows(JOURNAL, task_id=task_id, after=after)]
+    for seq, entry in enumerate(entries, start=after + 1):
+        if entry.seq != seq:
+            raise DamagedTask(f"entry {seq} of the journal of task {task_id!r} is missing; restore it from a backup")
+    return entries
 
 
 def last(task_id: str, tx: Transaction) -> int:

@@ -35,8 +35,8 @@ PARTS: Final = "SELECT sha256, size, content FROM blob WHERE task_id = :task_id 
 BLOBS: Final = "SELECT count(DISTINCT name) AS blobs FROM blob WHERE task_id = :task_id"
 FORGET: Final = "DELETE FROM blob WHERE task_id = :task_id"
 ENLIST: Final = """
-INSERT INTO worker (id, name, host, pid, version, slots, draining, lock_key, database_start, started_at, seen_at)
-VALUES (:id, :name, :host, :pid, :version, :slots, :draining, 0, 0, :now, :now)
+INSERT INTO worker (id, name, host, pid, version, place, slots, draining, lock_key, database_start, started_at, seen_at)
+VALUES (:id, :name, :host, :pid, :version, :place, :slots, :draining, 0, 0, :now, :now)
 ON CONFLICT (id) DO UPDATE SET slots = :slots, draining = :draining, started_at = :now, seen_at = :now"""
 
 
@@ -112,7 +112,8 @@ def effects(task_id: str, tx: Transaction) -> Sequence[Effect]:
 def enlist(worker: Worker, tx: Transaction) -> None:
     """Write a worker down."""
     values: dict[str, Value] = {"name": worker.name, "host": worker.host, "pid": worker.pid, "version": worker.version}
-    tx.run(ENLIST, id=worker.id, slots=worker.slots, draining=worker.draining, now=tx.now, **values)
+    values |= {"place": worker.place, "slots": worker.slots, "draining": worker.draining}
+    tx.run(ENLIST, id=worker.id, now=tx.now, **values)
 
 
 def never_meant(holder_id: str, key: str) -> LookupError:

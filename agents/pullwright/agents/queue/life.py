@@ -52,6 +52,10 @@ class Life:
         """Whether a worker holds it."""
         return self.status in LIVE
 
+    def pause(self, now: float) -> float:
+        """Return how long it is until it is due."""
+        return round(max(0.0, self.run_at - now), 3)
+
     @property
     def got_on(self) -> bool:
         """Whether the present attempt has taken enough steps to forgive what went wrong before it."""

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import anyio
 
+from pullwright.agents.budget import NOTHING, Spent
 from pullwright.agents.errors import DuplicateTask, IllegalTransition, LeaseLost, TaskNotFound
 from pullwright.agents.events import JournalEntry, ModelReplied, RunEvent, TaskMoved
 from pullwright.agents.ports.clock import Clock
 from pullwright.agents.ports.inbox import Delivery
-from pullwright.agents.ports.lease import Attempt, AttemptOutcome, Held, LaneStats, Worker
+from pullwright.agents.ports.lease import ANY_TASK, Attempt, AttemptOutcome, Held, LaneStats, Terms, Worker
 from pullwright.agents.ports.outbox import Holder
 from pullwright.agents.ports.store import Signal, SignalKind
 from pullwright.agents.queue import life as rules
@@ -20,7 +21,7 @@ from pullwright.agents.queue.codec import outcome_of
 from pullwright.agents.queue.fair import Lane, after_claim, changed_lane, next_lane, on_return
 from pullwright.agents.queue.life import Life
 from pullwright.agents.queue.memory_inbox import MemoryInbox
-from pullwright.agents.queue.memory_keep import MemoryKeep
+from pullwright.agents.queue.memory_keep import MemoryKeep, Spendings
 from pullwright.agents.queue.task_ids import TaskIds
 from pullwright.agents.task import LIVE, Task, TaskSpec, TaskStatus, WaitReason
 
@@ -63,6 +64,7 @@ class MemoryStore(MemoryKeep, MemoryInbox):
         self._lanes: dict[str, Lane] = {}
         self._workers: dict[str, Worker] = {}
         self._keys: set[str] = set()
+        self._spendings = Spendings()
         self._changed = anyio.Event()
 
     # Tasks
@@ -82,7 +84,7 @@ class MemoryStore(MemoryKeep, MemoryInbox):
         record = _Record(task, life)
         self._records[task_id] = record
         self._count(spec.lane, None, life.status)
-        self._write(record, [TaskMoved(old="", new=life.status.value)])
+        self._write(record, [TaskMoved(old="", new=life.status.value, seconds=life.pause(now.timestamp()))])
         return record.shown()
 
     async def get(self, task_id: str) -> Task:
@@ -139,12 +141,17 @@ class MemoryStore(MemoryKeep, MemoryInbox):
     # Journals
 
     async def append(
-        self, task: Task, events: Sequence[RunEvent], *, consumed: Collection[str] = ()
+        self, task: Task, events: Sequence[RunEvent], *, consumed: Collection[str] = (), spent: Spent = NOTHING
     ) -> Sequence[JournalEntry]:
         await anyio.lowlevel.checkpoint()
         record = self._held(task)
+        self._spendings.add(record.task.spec.lane, self._clock.now().date(), spent)
         record.signals = [signal for signal in record.signals if signal.id not in consumed]
         return self._write(record, events)
+
+    async def spent(self, *, lane: str = "", day: date | None = None) -> Spent:
+        await anyio.lowlevel.checkpoint()
+        return self._spendings.of(lane, day or self._clock.now().date())
 
     async def journal(self, task_id: str, *, after: int = 0) -> Sequence[JournalEntry]:
         await anyio.lowlevel.checkpoint()
@@ -158,9 +165,9 @@ class MemoryStore(MemoryKeep, MemoryInbox):
 
     # Leases
 
-    async def claim(self, worker_id: str, task_id: str | None = None) -> Task | None:
+    async def claim(self, worker_id: str, task_id: str | None = None, *, terms: Terms = ANY_TASK) -> Task | None:
         await anyio.lowlevel.checkpoint()
-        record = self._named(task_id) if task_id is not None else self._next()
+        record = self._named(task_id, terms) if task_id is not None else self._next(terms)
         if record is None:
             return None
         lane = self._lanes[record.task.spec.lane]
@@ -172,7 +179,8 @@ class MemoryStore(MemoryKeep, MemoryInbox):
 
     async def beat(self, worker_id: str) -> Mapping[str, Held]:
         await anyio.lowlevel.checkpoint()
-        held = {one.task.id: one for one in self._all() if one.life.leased and one.life.worker_id == worker_id}
+        leased = (one for one in self._all() if one.life.leased and one.life.lease_until)
+        held = {one.task.id: one for one in leased if one.life.worker_id == worker_id}
         for record in held.values():
             record.life = replace(record.life, lease_until=self._now() + rules.LEASE_SECONDS)
         if worker_id in self._workers:
@@ -213,9 +221,9 @@ class MemoryStore(MemoryKeep, MemoryInbox):
         record = self._held(task)
         return self._end(record, rules.retried(record.life, self._now(), reason), AttemptOutcome.RETRIED)
 
-    async def backlog(self) -> bool:
+    async def backlog(self, terms: Terms = ANY_TASK) -> bool:
         await anyio.lowlevel.checkpoint()
-        return next_lane(self._lanes.values()) is not None
+        return self._next(terms) is not None
 
     async def tend(self) -> Sequence[Task]:
         await anyio.lowlevel.checkpoint()
@@ -303,23 +311,39 @@ class MemoryStore(MemoryKeep, MemoryInbox):
     def _tasks(self) -> Sequence[Task]:
         return [record.shown() for record in self._all()]
 
-    def _named(self, task_id: str) -> _Record | None:
+    def _named(self, task_id: str, terms: Terms) -> _Record | None:
         record = self._records.get(task_id)
-        return record if record is not None and record.life.status is TaskStatus.QUEUED else None
-
-    def _next(self) -> _Record | None:
-        lane = next_lane(self._lanes.values())
-        if lane is None:
+        if record is None or record.life.status is not TaskStatus.QUEUED:
             return None
-        queued = [one for one in self._all() if one.task.spec.lane == lane.key and one.life.status is TaskStatus.QUEUED]
-        return min(queued, key=lambda one: (-one.task.spec.priority, one.task.id))
+        return record if record.task.spec.place in ("", terms.place) else None
+
+    def _next(self, terms: Terms) -> _Record | None:
+        lane = next_lane(lane for lane in self._lanes.values() if self._allowed(lane.key, terms))
+        return (
+            min(self._allowed(lane.key, terms), key=lambda one: (-one.task.spec.priority, one.task.id))
+            if lane
+            else None
+        )
+
+    def _allowed(self, lane: str, terms: Terms) -> Sequence[_Record]:
+        """Return the queued tasks of a lane that the terms allow to be claimed."""
+        begun_only = self._spendings.over(lane, self._clock.now().date(), terms.limits)
+        queued = [one for one in self._all() if one.task.spec.lane == lane and one.life.status is TaskStatus.QUEUED]
+        here = [one for one in queued if one.task.spec.place in ("", terms.place)]
+        return [one for one in here if one.life.attempt or not begun_only]
 
     def _move(self, record: _Record, life: Life, *, worker_id: str = "", told: bool = False) -> Task:
         old, record.life = record.life, life
         if old.status is not life.status:
             self._count(record.task.spec.lane, old.status, life.status)
             record.task = replace(record.task, updated_at=self._clock.now())
-            moved = TaskMoved(old=old.status.value, new=life.status.value, reason=life.reason, worker_id=worker_id)
+            moved = TaskMoved(
+                old=old.status.value,
+                new=life.status.value,
+                reason=life.reason,
+                worker_id=worker_id,
+                seconds=life.pause(self._now()),
+            )
             self._write(record, [] if told else [moved])
         self._announce()
         return record.shown()

@@ -1,12 +1,14 @@
-"""The parts of the store in memory that keep things for a task: effects outside, and blobs."""
+"""The parts of the store in memory that keep things for a task: effects outside, blobs, and what was spent."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
 
 import anyio
 
+from pullwright.agents.budget import DayLimits, Spent, Usage, levels
 from pullwright.agents.errors import BlobMissing
 from pullwright.agents.ports.outbox import Effect, EffectStatus, Holder
 from pullwright.agents.queue.keeping import never_meant
@@ -66,3 +68,29 @@ class MemoryKeep:
         for key in names:
             del self._blobs[key]
         return len(names)
+
+
+class Spendings:
+    """What each lane spent on each day."""
+
+    def __init__(self) -> None:
+        self._spent: dict[tuple[str, date], Spent] = {}
+
+    def add(self, lane: str, day: date, spent: Spent) -> None:
+        """Add up what a lane spent just now; of its tokens only what databases keep."""
+        usage = Usage(
+            prompt_tokens=spent.usage.prompt_tokens,
+            cached_tokens=spent.usage.cached_tokens,
+            completion_tokens=spent.usage.completion_tokens,
+        )
+        self._spent[lane, day] = self._spent.get((lane, day), Spent(dollars=0.0)) + replace(spent, usage=usage)
+
+    def of(self, lane: str, day: date) -> Spent:
+        """Return what a lane, or all together, spent on a day."""
+        found = [spent for (key, when), spent in self._spent.items() if when == day and lane in ("", key)]
+        return sum(found, Spent(dollars=0.0))
+
+    def over(self, lane: str, day: date, limits: DayLimits) -> bool:
+        """Say whether a lane, or all together, have spent what they may spend on a day."""
+        both = (*levels(limits.repository, self.of(lane, day), {}), *levels(limits.everything, self.of("", day), {}))
+        return any(level.reached for level in both)

@@ -19,7 +19,7 @@ from pullwright.agents.errors import ConfigError, StoreError
 from pullwright.agents.queue.address import Address, parse
 from pullwright.agents.queue.database import Value, plain
 from pullwright.agents.queue.life import LEASE_SECONDS
-from pullwright.agents.queue.migrations import check, require_known, upgrade
+from pullwright.agents.queue.migrations import check, require_head, upgrade
 from pullwright.agents.queue.migrations.running import connect, only_writer, plain_errors
 from pullwright.agents.queue.tables import (
     AttemptRow,
@@ -29,6 +29,7 @@ from pullwright.agents.queue.tables import (
     EventRow,
     LaneRow,
     SignalRow,
+    SpendingRow,
     TaskRow,
     WorkerRow,
 )
@@ -52,6 +53,7 @@ _ROWS: Final[tuple[type[SQLModel], ...]] = (
     EffectRow,
     BlobRow,
     DeliveryRow,
+    SpendingRow,
 )
 
 MOVED: Final = tuple(_TABLES[str(row.__tablename__)] for row in _ROWS)
@@ -87,7 +89,7 @@ def move(source: str, target: str, *, done: Callable[[Copied], None] = lambda _:
     old, new = parse(source), parse(target)
     if (old.conninfo, old.path.resolve()) == (new.conninfo, new.path.resolve()):
         raise ConfigError(f"{new.shown!r} is the database that is in use; give --to another one")
-    _require_head(source)
+    require_head(check(source), source)
     upgrade(target)
     with _alone(old) as reading, _alone(new) as writing:
         _refuse_living(reading, old)
@@ -101,13 +103,6 @@ def move(source: str, target: str, *, done: Callable[[Copied], None] = lambda _:
         _close(reading)
         # The target is committed first: after a crash between the two, everything is in both, and nothing in none.
         return tuple(copied)
-
-
-def _require_head(url: str) -> None:
-    found = check(url)
-    require_known(found, url)
-    if found.pending:
-        raise ConfigError(f"the database {parse(url).shown!r} has schema {found.current}; run `agent db upgrade` first")
 
 
 @contextmanager

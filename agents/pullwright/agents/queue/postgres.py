@@ -15,16 +15,23 @@ from typing import Final, Generic, TypeVar, cast
 
 import anyio
 from anyio import CapacityLimiter, to_thread
+from psycopg import pq
 
 from pullwright.agents.background import beside
 from pullwright.agents.errors import ConfigError, StoreError
 from pullwright.agents.ports.lease import Worker
-from pullwright.agents.queue.address import Address
+from pullwright.agents.queue.address import Address, hopeless
 from pullwright.agents.queue.bell import WORK, Bell
 from pullwright.agents.queue.database import Again, Row, Transaction, Value, patiently
 from pullwright.agents.queue.life import LEASE_SECONDS
 from pullwright.agents.queue.migrations import require_unchanged
-from pullwright.agents.queue.postgres_link import ConnectionLost, InTheFuture, OtherSchema, PostgresLink
+from pullwright.agents.queue.postgres_link import (
+    ConnectionLost,
+    InTheFuture,
+    OtherSchema,
+    PostgresLink,
+    Statement,
+)
 from pullwright.agents.queue.postgres_watch import CHANNEL, PostgresWatch
 from pullwright.agents.queue.steady import Steady
 
@@ -39,12 +46,16 @@ OPEN_SECONDS: Final = 10.0
 CONNECTIONS: Final = 6
 """Transactions at once; each takes about a millisecond, so that more of them only wait for each other."""
 
-_BEGIN: Final = "BEGIN; SELECT extract(epoch FROM clock_timestamp())::float8, pg_current_xact_id()"
+_BEGIN: Final = "BEGIN"
+_COMMIT: Final = "COMMIT"
+_BEGUN: Final = """
+SELECT extract(epoch FROM clock_timestamp())::float8 AS now, CAST(pg_current_xact_id() AS text) AS xid"""
 _NOW: Final = "SELECT extract(epoch FROM clock_timestamp())::float8 AS now"
 _NOTIFY: Final = f"SELECT pg_notify('{CHANNEL}', :payload)"
 _FATE: Final = "SELECT pg_xact_status(CAST(:xid AS xid8)) AS fate"
 _WITNESS: Final = """
-SELECT seq FROM event WHERE task_id = :task_id AND seq = :seq AND xmin = CAST(CAST(:xid AS xid8) AS xid)"""
+SELECT seq FROM event WHERE task_id = :task_id AND seq = :seq AND at = CAST(:at AS float8)
+AND xmin = CAST(CAST(:xid AS xid8) AS xid)"""
 _DEAD: Final = """
 SELECT worker.id FROM worker WHERE worker.lock_key <> 0 AND worker.id = ANY(CAST(:ids AS text[]))
 AND worker.database_start = extract(epoch FROM pg_postmaster_start_time())::float8
@@ -54,35 +65,38 @@ AND NOT EXISTS (
     AND (classid::bigint << 32 | objid::bigint) = worker.lock_key
 )"""
 
-_HOPELESS: Final = ("authentication failed", "does not exist", "pg_hba.conf", "no password supplied", "translate host")
-"""Words of a refused connection that waiting does not change."""
-
 
 class PostgresTransaction:
-    """A transaction on one connection."""
+    """Statements on one connection. They go out together: the first with ``BEGIN``, the last with ``COMMIT``."""
 
-    def __init__(self, link: PostgresLink, skew: float, now: float | None = None) -> None:
+    def __init__(self, link: PostgresLink, noted: Callable[[float], float], *, writes: bool) -> None:
         self._link = link
-        self._skew = skew
-        self._now = now
+        self._noted = noted
+        self._writes = writes
+        self._now: float | None = None
+        self._later: list[Statement] = []
+        self.xid = ""
         self.topics: set[str] = set()
         self.witness: tuple[str, int] | None = None
         """An entry of a journal that this transaction wrote."""
 
     @property
     def now(self) -> float:
-        if self._now is None:
-            self._now = float(self._link.rows(_NOW)[0]["now"]) + self._skew
+        if self._now is None and self._writes:
+            self._execute()
+        elif self._now is None:
+            self._now = self._noted(float(self._link.rows(_NOW)[0]["now"]))
+        assert self._now is not None  # whatever begins a transaction asks for it
         return self._now
 
     def rows(self, sql: str, **values: Value) -> Sequence[Row]:
-        return self._link.rows(sql, values)
+        return self._link.rows_of(sql, self._execute((sql, values))[-1])
 
     def run(self, sql: str, **values: Value) -> int:
-        return self._link.execute(sql, values).command_tuples or 0
+        return self._execute((sql, values))[-1].command_tuples or 0
 
     def together(self, statements: tuple[str, ...], **values: Value) -> None:
-        self._link.execute(_joined(statements), values)
+        self._later.append((_joined(statements), values))
 
     def wrote(self, task_id: str, seq: int) -> None:
         self.topics.add(task_id)
@@ -90,6 +104,24 @@ class PostgresTransaction:
 
     def ring(self, topic: str = WORK) -> None:
         self.topics.add(topic)
+
+    def commit(self) -> None:
+        """Make it durable, if it has begun; ``xid`` is known by then."""
+        if self._later and not self.xid:
+            self._execute()
+        if self.xid:
+            self._execute((_COMMIT, {}))
+
+    def _execute(self, *statements: Statement) -> Sequence[pq.abc.PGresult]:
+        """Run what was put off and these statements, and begin first if that was not done yet."""
+        begins = self._writes and not self.xid
+        head: list[Statement] = [(_BEGIN, {}), (_BEGUN, {})] if begins else []
+        later, self._later = self._later, []
+        results = self._link.execute(*head, *later, *statements)
+        if begins:
+            (begun,) = self._link.rows_of(_BEGUN, results[1])
+            self.xid, self._now = begun["xid"], self._noted(begun["now"])
+        return results
 
 
 class _Unanswered(Again):
@@ -196,14 +228,14 @@ class PostgresDatabase:
         try:
             self._put_back(self._take())
         except ConnectionLost as exc:
-            if any(words in str(exc) for words in _HOPELESS):
+            if hopeless(str(exc)):
                 raise ConfigError(f"{self._what} can not be used ({exc}); look at AGENT_DATABASE_URL") from exc
             raise
 
     def _read(self, work: Callable[[Transaction], T]) -> T:
         link = self._take()
         try:
-            return work(PostgresTransaction(link, self._skew()))
+            return work(PostgresTransaction(link, self._skewed, writes=False))
         finally:
             self._put_back(link)
 
@@ -211,28 +243,38 @@ class PostgresDatabase:
         """Run a function in a transaction, once."""
         link = self._take()
         try:
-            now, xid = link.simply(_BEGIN)
-            tx = PostgresTransaction(link, self._skew(), self._noted(float(now)))
+            tx = PostgresTransaction(link, self._noted, writes=True)
             try:
                 result = work(tx)
             except BaseException:
-                if not link.connection.closed and link.broken:
-                    with suppress(Again, StoreError):
-                        link.simply("ROLLBACK")
+                self._undo(link)
                 raise
-            try:
-                link.simply("COMMIT")
-            except ConnectionLost as exc:
-                raise _Unanswered(xid.decode(), tx, (result, tx.topics)) from exc
+            self._commit(link, tx, result)
             return result, tx.topics
         finally:
             self._put_back(link)
 
+    def _commit(self, link: PostgresLink, tx: PostgresTransaction, result: object) -> None:
+        try:
+            tx.commit()
+        except ConnectionLost as exc:
+            if tx.xid:
+                raise _Unanswered(tx.xid, tx, (result, tx.topics)) from exc
+            raise
+        except BaseException:
+            self._undo(link)
+            raise
+
+    def _undo(self, link: PostgresLink) -> None:
+        if not link.connection.closed and link.broken:
+            with suppress(Again, StoreError):
+                link.simply("ROLLBACK")
+
     def committed(self, last: _Unanswered) -> bool:
         """Find out what became of a transaction whose commit was not answered.
 
-        A server that crashed may have given the number to another transaction since: an entry of a journal that this
-        one wrote bears witness.
+        A server that crashed may have given the number to another transaction since, even to one that wrote an entry
+        of the same number: an entry that was written at this one's moment bears witness.
 
         Raises:
             Again: The server does not know yet.
@@ -244,7 +286,8 @@ class PostgresDatabase:
                 raise Again("a commit is not finished")
             if fate != "aborted" and last.tx.witness is not None:
                 task_id, seq = last.tx.witness
-                return bool(link.rows(_WITNESS, {"xid": last.xid, "task_id": task_id, "seq": seq}))
+                entry: dict[str, Value] = {"task_id": task_id, "seq": seq, "at": last.tx.now, "xid": last.xid}
+                return bool(link.rows(_WITNESS, entry))
             return bool(fate == "committed")
         except InTheFuture:
             return False
@@ -254,12 +297,15 @@ class PostgresDatabase:
     def _notify(self, payload: str) -> None:
         link = self._take()
         try:
-            link.execute(_NOTIFY, {"payload": payload})
+            link.execute((_NOTIFY, {"payload": payload}))
         finally:
             self._put_back(link)
 
     def _noted(self, now: float) -> float:
         self._steady.note(now, time.monotonic())
+        return now + self._skew()
+
+    def _skewed(self, now: float) -> float:
         return now + self._skew()
 
     def _take(self) -> PostgresLink:

@@ -8,6 +8,7 @@ worker does all day. Calls block and let other threads run. What they know of ty
 from __future__ import annotations
 
 import re
+import select
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from itertools import count
@@ -37,12 +38,17 @@ KEEPALIVE: Final[Mapping[str, int]] = {
 _ABOUT: Final = """
 SELECT pg_backend_pid() AS pid, extract(epoch FROM pg_postmaster_start_time())::float8 AS started"""
 
+Statement = tuple[str, Mapping[str, Value]]
+"""SQL with ``:name`` for values, and the values."""
+
 _NAME = re.compile(r"(?<!:):(\w+)")
 
 _PASSING: Final = ("08", "53", "57P", "40001", "40P01", "55P03", "25P03", "25P04", "25006", "58")
 """SQLSTATEs, or their beginnings, of what passes: connections, resources, shutdown, deadlock, failover."""
 
 _OTHER_SCHEMA: Final = ("42P01", "42703", "42P10", "23502")
+
+_FINE: Final = (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK)
 
 _BYTES: Final = 17
 _DECODERS: Final[Mapping[int, Callable[[bytes], Value]]] = {
@@ -80,6 +86,7 @@ class PostgresLink:
         self._prepared: dict[str, bytes] = {}
         self._numbers = count(1)
         self._shapes: dict[str, _Shape] = {}
+        self._ready = select.poll()
         self.simply(SETTINGS)
         # A pooler gives its own number away; behind one nothing that lives longer than a transaction works.
         about = self.rows(_ABOUT)[0]
@@ -104,26 +111,36 @@ class PostgresLink:
 
     def rows(self, sql: str, values: Mapping[str, Value] | None = None) -> Sequence[Row]:
         """Run one statement and return its rows."""
-        result = self.execute(sql, values or {})
+        return self.rows_of(sql, self.execute((sql, values or {}))[0])
+
+    def rows_of(self, sql: str, result: pq.abc.PGresult) -> Sequence[Row]:
+        """Return the rows of a statement's result."""
         if not result.ntuples:
             return []
         shape = self._shapes.get(sql) or self._shapes.setdefault(sql, _Shape(result))
         return [shape.row(result, index) for index in range(result.ntuples)]
 
-    def execute(self, sql: str, values: Mapping[str, Value]) -> pq.abc.PGresult:
-        """Run one statement; from its second time on it is prepared."""
-        query, names = _translated(sql)
-        parameters = [_encoded(values[name]) for name in names]
-        formats = [isinstance(values[name], bytes) for name in names]
-        name = self._prepared.get(sql)
-        if name:
-            return self._checked(self._pg.exec_prepared(name, parameters, formats))
-        if name is None or self.pooled:
-            self._prepared[sql] = b""
-            return self._checked(self._pg.exec_params(query, parameters, param_formats=formats))
-        self._prepared[sql] = name = b"s%d" % next(self._numbers)
-        self._checked(self._pg.prepare(name, query))
-        return self._checked(self._pg.exec_prepared(name, parameters, formats))
+    def execute(self, *statements: Statement) -> Sequence[pq.abc.PGresult]:
+        """Run statements in one round trip, each prepared from its second time on; the first error ends them.
+
+        A round trip wakes two processes, which costs more than most of our statements do.
+        """
+        try:
+            self._pg.enter_pipeline_mode()
+            try:
+                sent = [part for statement in statements for part in self._send(*statement)]
+                self._pg.pipeline_sync()
+                results = self._received()
+            finally:
+                if self._pg.status == pq.ConnStatus.OK:
+                    self._pg.exit_pipeline_mode()
+        except psycopg.OperationalError as exc:
+            raise ConnectionLost(_first_line(str(exc))) from exc
+        for result in results:
+            if result.status not in _FINE:
+                self._prepared.update(dict.fromkeys(filter(None, sent), b""))  # what came behind was not even looked at
+                raise self._error(result)
+        return [result for result, preparing in zip(results, sent, strict=True) if not preparing]
 
     def notices(self) -> Sequence[str]:
         """Return what was notified, without waiting.
@@ -144,8 +161,50 @@ class PostgresLink:
         """End the connection."""
         self._connection.close()
 
+    def _send(self, sql: str, values: Mapping[str, Value]) -> Sequence[str]:
+        """Send one statement; returns for each result that comes of it the SQL that it prepares, or ""."""
+        query, names = _translated(sql)
+        parameters = [_encoded(values[name]) for name in names]
+        formats = [isinstance(values[name], bytes) for name in names]
+        name = self._prepared.get(sql)
+        if name:
+            self._pg.send_query_prepared(name, parameters, formats)
+            return [""]
+        if name is None or self.pooled:
+            self._prepared[sql] = b""
+            self._pg.send_query_params(query, parameters, param_formats=formats)
+            return [""]
+        self._prepared[sql] = name = b"s%d" % next(self._numbers)
+        self._pg.send_prepare(name, query)
+        self._pg.send_query_prepared(name, parameters, formats)
+        return [sql, ""]
+
+    def _received(self) -> Sequence[pq.abc.PGresult]:
+        """Return the results of everything that was sent."""
+        self._ready.register(self._pg.socket, select.POLLIN | select.POLLOUT)
+        while self._pg.flush():
+            self._wait()
+        self._ready.modify(self._pg.socket, select.POLLIN)
+        results: list[pq.abc.PGresult] = []
+        while True:
+            while self._pg.is_busy():
+                self._wait()
+            result = self._pg.get_result()
+            if result is None:
+                continue  # the end of one statement's results
+            if result.status == pq.ExecStatus.PIPELINE_SYNC:
+                return results
+            if self._pg.status != pq.ConnStatus.OK:
+                raise self._error(result)
+            results.append(result)
+
+    def _wait(self) -> None:
+        """Wait for the server, and take what it has to say."""
+        if any(events != select.POLLOUT for _, events in self._ready.poll()):
+            self._pg.consume_input()
+
     def _checked(self, result: pq.abc.PGresult) -> pq.abc.PGresult:
-        if result.status in (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK):
+        if result.status in _FINE:
             return result
         raise self._error(result)
 

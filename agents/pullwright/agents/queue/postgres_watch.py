@@ -176,7 +176,7 @@ class PostgresWatch:
         for worker_id, taken in list(self._workers.items()):
             key = lock_key(worker_id)
             if not taken and link.rows(_LOCK, {"key": key})[0]["taken"]:
-                link.execute(_NOTED, {"key": key, "id": worker_id})
+                link.execute((_NOTED, {"key": key, "id": worker_id}))
                 self._workers[worker_id] = True
 
 

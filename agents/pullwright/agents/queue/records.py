@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Final
 
+from pullwright.agents.budget import NOTHING, Spent
 from pullwright.agents.errors import LeaseLost, TaskNotFound
 from pullwright.agents.events import (
     ChangePublished,
@@ -25,7 +26,18 @@ from pullwright.agents.queue.codec import outcome_of
 from pullwright.agents.queue.database import Row, Transaction, Value, one
 from pullwright.agents.queue.fair import Lane, on_return
 from pullwright.agents.queue.life import Life
-from pullwright.agents.queue.rows import event_values, lane_of, lane_values, life_of, moment, task_with, values_of
+from pullwright.agents.queue.rows import (
+    event_values,
+    lane_of,
+    lane_values,
+    life_of,
+    moment,
+    task_of,
+    task_with,
+    values_of,
+)
+from pullwright.agents.queue.spending import SPEND
+from pullwright.agents.queue.spending import values_of as spending_values
 from pullwright.agents.task import LIVE, Task, TaskStatus
 
 LOCK: Final = "SELECT * FROM task WHERE id = :id FOR UPDATE"
@@ -37,11 +49,11 @@ patch_path = :patch_path, updated_at = :now WHERE id = :id"""
 LEAVE_LANE: Final = "UPDATE lane SET queued = queued - :left_queue, running = running - :left_work WHERE key = :lane"
 LANE: Final = "SELECT * FROM lane WHERE key = :key FOR UPDATE"
 ADD_LANE: Final = """
-INSERT INTO lane (key, weight, max_running, paused, queued, running, vtime)
-VALUES (:key, :weight, :max_running, :paused, :queued, :running, :vtime) ON CONFLICT (key) DO NOTHING"""
+INSERT INTO lane (key, weight, max_running, paused, queued, running, vtime, place)
+VALUES (:key, :weight, :max_running, :paused, :queued, :running, :vtime, :place) ON CONFLICT (key) DO NOTHING"""
 SAVE_LANE: Final = """
 UPDATE lane SET weight = :weight, max_running = :max_running, paused = :paused, queued = :queued, running = :running,
-vtime = :vtime WHERE key = :key"""
+vtime = :vtime, place = :place WHERE key = :key"""
 FURTHEST_BEHIND: Final = "SELECT min(vtime) AS vtime FROM lane WHERE queued > 0 AND key <> :key"
 ADVANCE: Final = """
 UPDATE task SET next_seq = next_seq + :count, steps = steps + :replies
@@ -51,6 +63,12 @@ UPDATE task SET branch = :branch, pull_request_url = :pull_request_url, patch_pa
 TAKE_SIGNAL: Final = "UPDATE signal SET consumed_at = :now WHERE id = :id AND task_id = :task_id AND consumed_at = 0"
 END_ATTEMPT: Final = """
 UPDATE attempt SET ended_at = :now, outcome = :outcome WHERE task_id = :id AND number = :attempt"""
+
+END_ATTEMPTS: Final = "UPDATE attempt SET ended_at = :now, outcome = 'lost' WHERE task_id = :id AND ended_at = 0"
+FAIL: Final = """
+UPDATE task SET status = 'failed', status_reason = :reason, wait = '', worker_id = '', lease_until = 0, run_at = 0,
+next_seq = :next_seq, updated_at = :now WHERE id = :id"""
+LAST: Final = "SELECT coalesce(max(seq), 0) AS last FROM event WHERE task_id = :id"
 
 
 def found(tx: Transaction, task_id: str) -> Row:
@@ -72,7 +90,7 @@ def held(tx: Transaction, task: Task) -> Row:
         LeaseLost: It may not.
     """
     row = one(tx.rows(LOCK, id=task.id))
-    if row is None or row["attempt"] != task.attempt or TaskStatus(row["status"]) not in LIVE:
+    if row is None or row["attempt"] != task.attempt or row["status"] not in LIVE:
         raise lease_lost(task)
     return row
 
@@ -83,9 +101,9 @@ def lease_lost(task: Task) -> LeaseLost:
 
 
 def append(
-    tx: Transaction, task: Task, events: Sequence[RunEvent], consumed: Collection[str] = ()
+    tx: Transaction, task: Task, events: Sequence[RunEvent], consumed: Collection[str] = (), spent: Spent = NOTHING
 ) -> Sequence[JournalEntry]:
-    """Write events of an attempt that holds the lease."""
+    """Write events of an attempt that holds the lease, and what it spent."""
     replies = sum(isinstance(event, ModelReplied) for event in events)
     row = one(tx.rows(ADVANCE, id=task.id, attempt=task.attempt, count=len(events), replies=replies))
     if row is None:
@@ -95,6 +113,8 @@ def append(
         values = _event_rows(first, events)
         tx.run(insert_events(len(events)), id=task.id, attempt=task.attempt, now=tx.now, **values)
         tx.wrote(task.id, first)
+    if spent != NOTHING:
+        tx.together((SPEND,), **spending_values(row["lane"], spent, tx))
     if any(isinstance(event, ChangePublished | RunFinished) for event in events):
         tx.run(OUTCOME, id=task.id, **_outcome(row, events))
     for signal_id in consumed:
@@ -128,12 +148,18 @@ def move(
     """
     old = life_of(row).status
     if not told:
-        moved = TaskMoved(old=old.value, new=life.status.value, reason=life.reason, worker_id=worker_id)
+        moved = TaskMoved(
+            old=old.value,
+            new=life.status.value,
+            reason=life.reason,
+            worker_id=worker_id,
+            seconds=life.pause(tx.now),
+        )
         events = [*events, moved]
     statements = [SAVE, insert_events(len(events))]
     lane_change = _leave(old, life.status)
     if life.status is TaskStatus.QUEUED:
-        enter_lane(tx, row["lane"], left_work=old in LIVE)
+        enter_lane(tx, row["lane"], row["place"], left_work=old in LIVE)
     elif any(lane_change.values()):
         statements.append(LEAVE_LANE)
     if ended:
@@ -143,6 +169,21 @@ def move(
     if life.status is TaskStatus.QUEUED or old in LIVE:
         tx.ring()
     return task_with({**dict(row), **outcome}, life, tx.now)
+
+
+def fail_damaged(tx: Transaction, row: Row, problem: str) -> Task:
+    """End a locked task that can not be read as it is, whatever its row and its journal hold."""
+    reason = f"{problem}; restore it from a backup, or file it anew"
+    seq = 1 + max(tx.rows(LAST, id=row["id"])[0]["last"], 0)
+    moved = event_values(TaskMoved(old=row["status"], new=TaskStatus.FAILED.value, reason=reason), 0)
+    tx.run(FAIL, id=row["id"], reason=reason, now=tx.now, next_seq=seq + 1)
+    tx.run(insert_events(1), id=row["id"], seq0=seq, attempt=0, now=tx.now, **moved)
+    left = {"left_queue": int(row["status"] == TaskStatus.QUEUED), "left_work": int(row["status"] in LIVE)}
+    tx.run(LEAVE_LANE, lane=row["lane"], **left)
+    tx.run(END_ATTEMPTS, id=row["id"], now=tx.now)
+    tx.wrote(row["id"], seq)
+    tx.ring()
+    return task_of(tx.rows(LOCK, id=row["id"])[0])
 
 
 def write(
@@ -155,14 +196,15 @@ def write(
     tx.wrote(row["id"], first)
 
 
-def enter_lane(tx: Transaction, key: str, *, left_work: bool = False) -> None:
+def enter_lane(tx: Transaction, key: str, place: str, *, left_work: bool = False) -> None:
     """Count one more queued task of a lane; one that was empty starts where the others are."""
     lane = locked_lane(tx, key)
     if lane.queued == 0:
         behind = tx.rows(FURTHEST_BEHIND, key=key)[0]["vtime"]
         others = [] if behind is None else [Lane(key="", queued=1, vtime=behind)]
         lane = replace(lane, vtime=on_return(lane, others))
-    tx.run(SAVE_LANE, **lane_values(replace(lane, queued=lane.queued + 1, running=lane.running - left_work)))
+    lane = replace(lane, queued=lane.queued + 1, running=lane.running - left_work, place=place)
+    tx.run(SAVE_LANE, **lane_values(lane))
 
 
 def locked_lane(tx: Transaction, key: str) -> Lane:

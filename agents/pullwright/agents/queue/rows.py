@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import lru_cache
+from math import inf, isfinite
 from typing import Any, Final
 
+from pullwright.agents.change import RepositoryRef
+from pullwright.agents.errors import DamagedTask
 from pullwright.agents.events import JournalEntry, RunEvent, from_data, to_data
 from pullwright.agents.ports.lease import Attempt, AttemptOutcome, LaneStats, Worker
 from pullwright.agents.ports.outbox import Effect, EffectStatus
@@ -40,20 +42,27 @@ def to_json(data: Mapping[str, Any]) -> str:
 
 
 def life_of(row: Row) -> Life:
-    """Return the part of a task's row that scheduling changes."""
-    return Life(
-        status=TaskStatus(row["status"]),
-        reason=row["status_reason"],
-        wait=WaitReason(row["wait"]) if row["wait"] else None,
-        attempt=row["attempt"],
-        worker_id=row["worker_id"],
-        lease_until=row["lease_until"],
-        run_at=row["run_at"],
-        steps=row["steps"],
-        steps_at_claim=row["steps_at_claim"],
-        losses=row["losses"],
-        retries=row["retries"],
-    )
+    """Return the part of a task's row that scheduling changes.
+
+    Raises:
+        DamagedTask: Somebody has edited it.
+    """
+    try:
+        return Life(
+            status=TaskStatus(row["status"]),
+            reason=row["status_reason"],
+            wait=WaitReason(row["wait"]) if row["wait"] else None,
+            attempt=int(row["attempt"]),
+            worker_id=row["worker_id"],
+            lease_until=float(row["lease_until"]),
+            run_at=float(row["run_at"]),
+            steps=int(row["steps"]),
+            steps_at_claim=int(row["steps_at_claim"]),
+            losses=int(row["losses"]),
+            retries=int(row["retries"]),
+        )
+    except (ValueError, TypeError) as exc:
+        raise DamagedTask(f"the row of task {row['id']!r} can not be read ({exc})") from exc
 
 
 def values_of(life: Life) -> dict[str, Value]:
@@ -74,17 +83,25 @@ def values_of(life: Life) -> dict[str, Value]:
 
 
 def task_of(row: Row) -> Task:
-    """Turn a row of the task table into a task."""
-    return task_with(row, life_of(row), row["updated_at"])
+    """Turn a row of the task table into a task; one that can not be read is shown as failed."""
+    try:
+        life = life_of(row)
+    except DamagedTask as exc:
+        life = Life(status=TaskStatus.FAILED, reason=str(exc))
+    return task_with(row, life, row["updated_at"])
 
 
 def task_with(row: Row, life: Life, updated_at: float) -> Task:
-    """Turn a row of the task table into a task that has come to ``life`` since."""
+    """Turn a row of the task table into a task that has come to ``life`` since.
+
+    One whose specification can not be read has an empty one that says so, for people to look at; it is never claimed.
+    """
+    problem = damage(row)
     return Task(
         id=row["id"],
-        spec=_spec(row["spec"]),
+        spec=_nothing(row, problem) if problem else _spec(row["spec"]),
         status=life.status,
-        status_reason=life.reason,
+        status_reason=life.reason or problem,
         attempt=life.attempt,
         created_at=moment(row["created_at"]),
         updated_at=moment(updated_at),
@@ -100,35 +117,63 @@ def task_with(row: Row, life: Life, updated_at: float) -> Task:
     )
 
 
+def damage(row: Row) -> str:
+    """Say what of a task's specification can not be read; empty when it can."""
+    try:
+        _spec(row["spec"])
+    except (ValueError, TypeError, KeyError, AttributeError) as exc:
+        return f"the specification of task {row['id']!r} can not be read ({type(exc).__name__}: {exc})"
+    return ""
+
+
 def event_values(event: RunEvent, number: int) -> dict[str, Value]:
     """Return the columns of an event, with its number in their names."""
     return {f"type{number}": event.type, f"data{number}": to_json(to_data(event))}
 
 
 def entry_of(row: Row) -> JournalEntry:
-    """Turn a row of the event table into an entry."""
-    event = from_data(row["type"], json.loads(row["data"]))
+    """Turn a row of the event table into an entry.
+
+    Raises:
+        DamagedTask: It can not be read.
+    """
+    try:
+        event = from_data(row["type"], json.loads(row["data"]))
+    except (ValueError, TypeError, KeyError, AttributeError) as exc:
+        raise DamagedTask(
+            f"entry {row['seq']} of the journal of task {row['task_id']!r} can not be read ({exc})"
+        ) from exc
     return JournalEntry(
         task_id=row["task_id"], seq=row["seq"], attempt=row["attempt"], at=moment(row["at"]), event=event
     )
 
 
 def lane_of(row: Row) -> Lane:
-    """Turn a row of the lane table into a lane."""
+    """Turn a row of the lane table into a lane; a weight that makes no sense counts as 1."""
     return Lane(
         key=row["key"],
-        weight=row["weight"],
+        weight=row["weight"] if 0 < row["weight"] < inf else 1.0,
         max_running=row["max_running"],
         paused=bool(row["paused"]),
         queued=row["queued"],
         running=row["running"],
-        vtime=row["vtime"],
+        vtime=row["vtime"] if isfinite(row["vtime"]) else 0.0,
+        place=row["place"],
     )
 
 
 def lane_values(lane: Lane) -> dict[str, Value]:
     """Return the columns of a lane."""
-    return asdict(lane)
+    return {
+        "key": lane.key,
+        "weight": lane.weight,
+        "max_running": lane.max_running,
+        "paused": lane.paused,
+        "queued": lane.queued,
+        "running": lane.running,
+        "vtime": lane.vtime,
+        "place": lane.place,
+    }
 
 
 def lane_stats(lane: Lane) -> LaneStats:
@@ -187,12 +232,17 @@ def worker_of(row: Row) -> Worker:
         host=row["host"],
         pid=row["pid"],
         version=row["version"],
+        place=row["place"],
         slots=row["slots"],
         draining=bool(row["draining"]),
         running=row["held"],
         started_at=moment(row["started_at"]),
         seen_at=moment(row["seen_at"]),
     )
+
+
+def _nothing(row: Row, problem: str) -> TaskSpec:
+    return TaskSpec(instruction="", title=problem, repository=RepositoryRef(url=row["lane"], name=row["lane"]))
 
 
 @lru_cache(maxsize=64)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from functools import partial
 from typing import Final
 
 import anyio
 
+from pullwright.agents.budget import NOTHING, Spent
+from pullwright.agents.errors import DamagedTask, StoreError, StoreUnavailable
 from pullwright.agents.events import JournalEntry, RunEvent
 from pullwright.agents.ports.clock import Clock
-from pullwright.agents.ports.lease import Attempt, AttemptOutcome, Held, LaneStats, Worker
+from pullwright.agents.ports.lease import ANY_TASK, Attempt, AttemptOutcome, Held, LaneStats, Terms, Worker
 from pullwright.agents.ports.outbox import Effect, Holder
 from pullwright.agents.ports.store import Signal, SignalKind
-from pullwright.agents.queue import claims, filing, inbox, keeping, records
+from pullwright.agents.queue import claims, filing, inbox, keeping, records, spending
 from pullwright.agents.queue import life as rules
 from pullwright.agents.queue.bell import WORK
 from pullwright.agents.queue.database import Database, Transaction
@@ -45,8 +48,9 @@ FORGET: Final = "DELETE FROM worker WHERE seen_at < :long_ago"
 class SqlStore(SqlInbox):
     """Implements every role of the store. Methods hand one function to the database, which runs it in a transaction."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, *, max_losses: int = rules.MAX_LOSSES) -> None:
         super().__init__(database, clock, TaskIds())
+        self._max_losses = max_losses
         self._looked = 0
 
     # Tasks
@@ -78,9 +82,12 @@ class SqlStore(SqlInbox):
     # Journals
 
     async def append(
-        self, task: Task, events: Sequence[RunEvent], *, consumed: Collection[str] = ()
+        self, task: Task, events: Sequence[RunEvent], *, consumed: Collection[str] = (), spent: Spent = NOTHING
     ) -> Sequence[JournalEntry]:
-        return await self._database.write(partial(_append, task, events, consumed))
+        return await self._database.write(partial(_append, task, events, consumed, spent))
+
+    async def spent(self, *, lane: str = "", day: date | None = None) -> Spent:
+        return await self._database.read(partial(spending.spent, lane, day))
 
     async def journal(self, task_id: str, *, after: int = 0) -> Sequence[JournalEntry]:
         return await self._database.read(partial(filing.journal, task_id, after))
@@ -93,9 +100,9 @@ class SqlStore(SqlInbox):
 
     # Leases
 
-    async def claim(self, worker_id: str, task_id: str | None = None) -> Task | None:
+    async def claim(self, worker_id: str, task_id: str | None = None, *, terms: Terms = ANY_TASK) -> Task | None:
         self._looked = self._database.bell.work
-        return await self._database.write(partial(claims.claim, worker_id, task_id))
+        return await self._database.write(partial(claims.claim, worker_id, task_id, terms))
 
     async def beat(self, worker_id: str) -> Mapping[str, Held]:
         return await self._database.write(partial(claims.beat, worker_id))
@@ -127,19 +134,29 @@ class SqlStore(SqlInbox):
     async def retry(self, task: Task, *, reason: str) -> Task:
         return await self._end(task, partial(rules.retried, reason=reason), AttemptOutcome.RETRIED)
 
-    async def backlog(self) -> bool:
-        return bool(await self._database.read(lambda tx: tx.rows(claims.BACKLOG)))
+    async def backlog(self, terms: Terms = ANY_TASK) -> bool:
+        return await self._database.read(partial(claims.backlog, terms))
 
     async def tend(self) -> Sequence[Task]:
         for task_id in await self._database.read(claims.what_is_due):
-            await self._database.write(partial(claims.queue_due, task_id))
+            await self._or_give_up(task_id, partial(claims.queue_due, task_id))
         taken = []
         for task_id, dead in await self._database.read(partial(claims.what_is_lost, self._database)):
-            task = await self._database.write(partial(claims.take_back, self._database, task_id, dead))
+            take_back = partial(claims.take_back, self._database, task_id, dead, self._max_losses)
+            task = await self._or_give_up(task_id, take_back)
             taken += [task] if task else []
             if dead:
                 await self._database.write(partial(_run, GONE, id=dead))
         return taken
+
+    async def _or_give_up(self, task_id: str, work: Callable[[Transaction], Task | None]) -> Task | None:
+        """Do what is due for one task; if its rows do not allow it, it fails, so that the others are not held up."""
+        try:
+            return await self._database.write(work)
+        except StoreUnavailable:
+            raise
+        except (DamagedTask, StoreError) as exc:
+            return await self._database.write(partial(claims.give_up, task_id, str(exc)))
 
     async def wait_for_work(self, seconds: float) -> None:
         with self._database.bell.listening(WORK) as rung:
@@ -223,9 +240,9 @@ class SqlStore(SqlInbox):
 
 
 def _append(
-    task: Task, events: Sequence[RunEvent], consumed: Collection[str], tx: Transaction
+    task: Task, events: Sequence[RunEvent], consumed: Collection[str], spent: Spent, tx: Transaction
 ) -> Sequence[JournalEntry]:
-    return records.append(tx, task, events, consumed)
+    return records.append(tx, task, events, consumed, spent)
 
 
 def _run(statement: str, tx: Transaction, **values: str | bool) -> int:

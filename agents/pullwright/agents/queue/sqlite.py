@@ -23,11 +23,13 @@ import anyio
 from anyio import CapacityLimiter, to_thread
 
 from pullwright.agents.background import beside
-from pullwright.agents.errors import ConfigError, StoreUnavailable
+from pullwright.agents.errors import ConfigError, StoreError, StoreUnavailable
 from pullwright.agents.ports.clock import Clock
 from pullwright.agents.ports.lease import Worker
 from pullwright.agents.queue.bell import WORK, Bell
+from pullwright.agents.queue.claims import HOLDERS
 from pullwright.agents.queue.database import Again, Row, Transaction, Value, patiently, plain
+from pullwright.agents.queue.migrations import require_unchanged
 from pullwright.agents.queue.steady import Steady
 
 T = TypeVar("T")
@@ -45,6 +47,8 @@ LOOK_SECONDS: Final = 0.015
 """How often those who wait look for what other processes wrote; a look takes microseconds."""
 
 _LOCKING = re.compile(r"\s+FOR UPDATE( SKIP LOCKED)?")
+
+_OTHER_SCHEMA = re.compile("no such (table|column)|has no column named|NOT NULL constraint failed")
 
 
 class SqliteTransaction:
@@ -84,7 +88,7 @@ class SqliteDatabase:
         self._path = path
         self._clock = clock
         self._patience = patience
-        self._steady = Steady()
+        self._steady = Steady(at_first=False)  # this host's own clock; who is dead, the kernel knows
         self._writing, self._reading = CapacityLimiter(1), CapacityLimiter(1)
         self._lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._lines: dict[str, int] = {}
@@ -106,6 +110,15 @@ class SqliteDatabase:
     async def enlist(self, worker: Worker) -> None:
         if worker.id not in self._lines:
             self._lines[worker.id] = await to_thread.run_sync(_hold, self._line(worker.id))
+        holders = await self.read(lambda tx: [row["worker_id"] for row in tx.rows(HOLDERS)])
+        await to_thread.run_sync(self._tidy_up, holders)
+
+    def _tidy_up(self, holders: Collection[str]) -> None:
+        """Remove the files of dead workers; that of one whose tasks are not taken back yet tells that it is dead."""
+        needed = {self._line(worker_id) for worker_id in holders}
+        for line in self._line("").parent.glob("*.lock"):
+            if line not in needed:
+                _remove_if_free(line)
 
     async def retire(self, worker_id: str) -> None:
         line = self._lines.pop(worker_id, None)
@@ -256,14 +269,34 @@ def _try(descriptor: int, kind: int) -> bool:
 
 def _hold(line: Path) -> int:
     line.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(line, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     until = time.monotonic() + QUEUE_SECONDS
-    while not _try(descriptor, fcntl.LOCK_EX):  # somebody may be asking whether it is free
+    while True:
+        descriptor = os.open(line, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if _try(descriptor, fcntl.LOCK_EX) and _is_at(line, descriptor):
+            return descriptor
+        os.close(descriptor)  # somebody asks whether it is free, or has found it so and removed it
         if time.monotonic() > until:
-            os.close(descriptor)
             raise ConfigError(f"another process is the worker {line.stem!r}; each needs an id of its own")
         time.sleep(STAND_SECONDS)
-    return descriptor
+
+
+def _is_at(line: Path, descriptor: int) -> bool:
+    """Say whether an open file is still the one that has the name."""
+    try:
+        return os.path.samestat(line.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def _remove_if_free(line: Path) -> None:
+    """Remove a worker's file unless its process lives; whoever takes it meanwhile looks again and makes a new one."""
+    try:
+        descriptor = os.open(line, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return
+    with closing(os.fdopen(descriptor)):
+        if _try(descriptor, fcntl.LOCK_EX) and _is_at(line, descriptor):
+            line.unlink(missing_ok=True)
 
 
 def _let_go(line: Path, descriptor: int) -> None:
@@ -291,6 +324,11 @@ def _translated_error(exc: sqlite3.Error, path: Path) -> Exception:
     code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return Again(str(exc))
+    if _OTHER_SCHEMA.search(str(exc)):
+        require_unchanged(f"sqlite:///{path}")
+        return StoreError(f"the database {str(path)!r} has other tables than this release needs ({exc})")
+    if code == sqlite3.SQLITE_CONSTRAINT:
+        return StoreError(f"the database {str(path)!r} refused a statement ({exc})")
     if code == sqlite3.SQLITE_FULL:
         return StoreUnavailable(f"the disk of the database {str(path)!r} is full; make room, then try again")
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CANTOPEN):

@@ -13,14 +13,23 @@ JUMP_SECONDS: Final = 2.0
 class Steady:
     """Watches the database's clock beside this process's; after trouble every worker gets one lease's time to beat."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, at_first: bool = True) -> None:
+        """Begin to watch.
+
+        Args:
+            at_first: Whether the clock can be trusted that is found; it may have been set right before. Without that
+                trust every worker gets a lease's time, too.
+        """
+        self._at_first = at_first
         self._apart: float | None = None
         self._until = 0.0
 
     def note(self, now: float, monotonic: float) -> None:
         """Take note of the database's time and of this process's; both in seconds."""
         apart = now - monotonic
-        if self._apart is not None and abs(apart - self._apart) > JUMP_SECONDS:
+        if (self._apart is None and not self._at_first) or (
+            self._apart is not None and abs(apart - self._apart) > JUMP_SECONDS
+        ):
             self._until = now + LEASE_SECONDS
         elif self._until > now + LEASE_SECONDS:
             self._until = now + LEASE_SECONDS  # the clock went back before this moment came

@@ -22,6 +22,7 @@ NAME: Any = Text().with_variant(TEXT(collation="C"), "postgresql")
 
 LIVE_WORK = text("work_key <> '' AND status NOT IN ('succeeded', 'failed', 'canceled', 'rejected')")
 QUEUED = text("status = 'queued'")
+BEGUN = text("status = 'queued' AND attempt > 0")
 SCHEDULED = text("status = 'scheduled'")
 LEASED = text("status IN ('running', 'canceling')")
 READY = text("queued > 0 AND NOT paused")
@@ -41,6 +42,7 @@ class TaskRow(SQLModel, table=True):
     __table_args__ = (
         Index("task_live_work_key", "work_key", unique=True, sqlite_where=LIVE_WORK, postgresql_where=LIVE_WORK),
         Index("task_queued", "lane", desc("priority"), "id", sqlite_where=QUEUED, postgresql_where=QUEUED),
+        Index("task_begun", "lane", sqlite_where=BEGUN, postgresql_where=BEGUN),
         Index("task_scheduled", "run_at", sqlite_where=SCHEDULED, postgresql_where=SCHEDULED),
         Index("task_leased", "worker_id", sqlite_where=LEASED, postgresql_where=LEASED),
         Index("task_status", "status", "id"),
@@ -70,6 +72,8 @@ class TaskRow(SQLModel, table=True):
     patch_path: str = Field(sa_type=Text)
     created_at: float = Field(sa_type=Double)
     updated_at: float = Field(sa_type=Double)
+    place: str = Field(sa_type=NAME)
+    """The only installation that can work on it; empty where any can. All tasks of a lane have the same."""
 
 
 class EventRow(SQLModel, table=True):
@@ -111,6 +115,7 @@ class LaneRow(SQLModel, table=True):
     queued: int
     running: int
     vtime: float = Field(sa_type=Double)
+    place: str = Field(sa_type=NAME)
 
 
 class SignalRow(SQLModel, table=True):
@@ -200,6 +205,8 @@ class WorkerRow(SQLModel, table=True):
     """When the server was started that the lock was taken on; after another start the lock says nothing."""
     started_at: float = Field(sa_type=Double)
     seen_at: float = Field(sa_type=Double)
+    place: str = Field(sa_type=NAME)
+    """The installation that it belongs to."""
 
 
 class BlobRow(SQLModel, table=True):
@@ -213,3 +220,20 @@ class BlobRow(SQLModel, table=True):
     sha256: str = Field(sa_type=Text)
     size: int = Field(sa_type=BigInteger)
     content: bytes = Field(sa_type=LargeBinary)
+
+
+class SpendingRow(SQLModel, table=True):
+    """What the runs of one lane spent on one day."""
+
+    __tablename__ = "spending"
+
+    day: str = Field(primary_key=True, sa_type=NAME)
+    """``2026-12-31``, in UTC."""
+    lane: str = Field(primary_key=True, sa_type=NAME)
+    steps: int = Field(sa_type=BigInteger)
+    prompt_tokens: int = Field(sa_type=BigInteger)
+    cached_tokens: int = Field(sa_type=BigInteger)
+    """The part of ``prompt_tokens`` that was in a prefix cache."""
+    completion_tokens: int = Field(sa_type=BigInteger)
+    seconds: float = Field(sa_type=Double)
+    dollars: float = Field(sa_type=Double)

@@ -101,7 +101,7 @@ def every_event() -> list[RunEvent]:
             branch="b", head_sha="c" * 40, title="t", summary="s", files=(FileStat(path="f", added=1, removed=None),)
         ),
         ChangeVerified(evidence=Evidence(chosen_by="owner", before=(check,), after=(check,))),
-        TaskMoved(old="running", new="scheduled", reason="é", worker_id="w"),
+        TaskMoved(old="running", new="scheduled", reason="é", worker_id="w", seconds=15.0),
         RunResumed(step=1, cut=2, checkpoint=1, reason="lost", usage=Usage(prompt_tokens=5)),
         asked(),
         BudgetNoted(step=1, limit="steps", spent=80, allowed=100.5, raised=True),

@@ -129,6 +129,8 @@ class FakeWorkspace:
         """Every sandbox that was opened."""
         self._handler = handler
         self._open = False
+        self.applying: SandboxError | None = None
+        """What ``apply`` raises."""
         self.notices: tuple[str, ...] = ()
         self.setup_egress: tuple[EgressDecision, ...] = ()
 
@@ -160,6 +162,8 @@ class FakeWorkspace:
     async def apply(self, patch: bytes) -> None:
         """Bring a patch of a fake onto the files; see the port."""
         self._check_closed()
+        if self.applying is not None:
+            raise self.applying
         if not patch.startswith(_MAGIC):
             raise ChangeRefused(f"patch does not apply on base {self._base.sha[:12]!r}: not made by a fake workspace")
         change: dict[str, list[str | None]] = json.loads(patch[len(_MAGIC) :])
@@ -203,6 +207,8 @@ class FakeProvider:
         """The environments they were asked for with; nothing else is done with them."""
         self.open_now = 0
         """How many are in use."""
+        self.applying: SandboxError | None = None
+        """What the next ``apply`` of a workspace raises."""
 
     @asynccontextmanager
     async def open(self, base: Base, *, task_id: str, environment: Environment = PLAIN) -> AsyncIterator[Workspace]:
@@ -210,6 +216,7 @@ class FakeProvider:
         if self._failure is not None:
             raise self._failure
         workspace = FakeWorkspace(base, self._files, self._handler)
+        workspace.applying, self.applying = self.applying, None
         self.workspaces.append(workspace)
         self.task_ids.append(task_id)
         self.environments.append(environment)

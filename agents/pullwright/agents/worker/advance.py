@@ -37,7 +37,7 @@ class Advancer:
             LeaseLost: Another attempt owns the task; nothing more was written.
             StoreUnavailable: The database did not answer; the lease will run out.
         """
-        recorder = await RunRecorder.resume(self._parts.store, segment.task)
+        recorder = await RunRecorder.resume(self._parts.store, segment.task, self._parts.meter())
         pipeline = Pipeline(self._parts, recorder, segment)
         try:
             outcome = await pipeline.run()

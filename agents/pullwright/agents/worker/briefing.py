@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from string import Template
+from typing import Final
 
 from pullwright.agents.egress import EgressMode, EgressPolicy
 from pullwright.agents.environment import PLAIN, Environment
@@ -14,6 +15,16 @@ AGENTS_FILE = "AGENTS.md"
 AGENTS_BYTES = 24_576
 """Most bytes of AGENTS.md that are put in the prompt; the agent can read the rest in the workspace."""
 
+ALONE: Final = (
+    "Nobody watches while you work. Do not wait for people; decide as the maintainer would, and say in the summary "
+    "what you decided."
+)
+ANSWERING: Final = (
+    "Nobody watches while you work, but a person answers questions, and may write to you in between. Decide as the "
+    "maintainer would what you can, and say in the summary what you decided; ask only what matters and what you can "
+    "not find out."
+)
+"""What the system prompt says of people; it is frozen with the run, and so is whether it may ask."""
 
 _EGRESS = {
     EgressMode.NONE: "Nothing: there is no network.",
@@ -47,7 +58,8 @@ def brief(spec: TaskSpec, base: Base, agents_file: bytes | None, environment: En
         instruction=spec.instruction.strip(),
         sections="".join(f"\n{section}\n" for section in sections),
     )
-    return prompt("system"), user.rstrip("\n")
+    system = Template(prompt("system")).substitute(people=ANSWERING if spec.may_ask else ALONE)
+    return system, user.rstrip("\n")
 
 
 def _agents_section(content: bytes | None) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Final
 from anyio import move_on_after
 
 from pullwright.agents.budget import Usage
-from pullwright.agents.errors import LeaseLost, PullwrightError, StoreError
+from pullwright.agents.errors import DamagedTask, LeaseLost, PullwrightError, StoreError
 from pullwright.agents.events import ConversationCompacted, ModelReplied, RunEvent, RunFinished
 from pullwright.agents.ports.durable import DurableStore
 from pullwright.agents.task import Task, TaskStatus
@@ -77,7 +77,7 @@ async def _fail(store: DurableStore, task: Task, reason: str) -> None:
 async def _spent(store: DurableStore, task: Task) -> tuple[Usage, int]:
     try:
         entries = await store.journal(task.id)
-    except ValueError:
+    except DamagedTask:
         return Usage(), 0  # a journal that can not be read may be the very reason
     return spent(entry.event for entry in entries)
 

@@ -17,7 +17,7 @@ from pullwright.agents.resumption import ResumePoint, resume_points
 from pullwright.agents.tools.base import Toolbox
 from pullwright.agents.worker.briefing import AGENTS_BYTES, AGENTS_FILE, brief
 from pullwright.agents.worker.parts import Parts
-from pullwright.agents.worker.restore import RESTORE_BYTES, UNUSABLE, Restorer
+from pullwright.agents.worker.restore import RESTORE_BYTES, UNUSABLE, Restorer, base_of_run
 
 logger = logging.getLogger(__name__)
 
@@ -45,12 +45,7 @@ class Groundwork:
         started = self._recorder.state.started
         if started is None:
             return await self._sync(self._spec.base_ref)
-        try:
-            base = await self._sync(started.base_sha)
-        except NotFound:  # not every host hands out a commit by its id, but it came with its branch
-            await self._sync(started.base_ref)
-            base = await self._sync(started.base_sha)
-        return replace(base, ref=started.base_ref)
+        return await base_of_run(self._parts.mirror, self._spec.repository, started, self._credential())
 
     async def prepare(self, workspace: Workspace, environment: Environment, toolbox: Toolbox) -> GoingOn | None:
         """Bring the run's files into a clean workspace; return where it goes on, None when it begins.
@@ -132,10 +127,13 @@ class Groundwork:
 
     async def _fetch_start(self, old: str) -> None:
         """Make the checkpoint that the task starts with again; it was made on another host."""
-        parent = self._spec.parent_id
         base = await self._sync(old)
-        journal = await self._parts.store.journal(parent) if parent else ()
-        known = {entry.event.number: entry.event for entry in journal if isinstance(entry.event, CheckpointMade)}
-        made = next((one for one in known.values() if one.sha == self._spec.start), None)
-        if made is not None:
-            await self._restorer.restore(base, made, known, task_id=parent)
+        parent = self._spec.parent_id
+        while parent:  # a task that was tried again names the one before it, which may have started from there too
+            journal = await self._parts.store.journal(parent)
+            known = {entry.event.number: entry.event for entry in journal if isinstance(entry.event, CheckpointMade)}
+            made = next((one for one in known.values() if one.sha == self._spec.start), None)
+            if made is not None:
+                await self._restorer.restore(base, made, known, task_id=parent)
+                return
+            parent = (await self._parts.store.get(parent)).spec.parent_id

@@ -17,9 +17,7 @@ from pullwright.agents.ports.sandbox import Base, Workspace
 from pullwright.agents.recorder import RunRecorder
 from pullwright.agents.worker.parts import Parts
 from pullwright.agents.worker.publishing import HandIn
-
-PATCH_BYTES: Final = 16 << 20
-"""Largest patch that is taken out of a workspace."""
+from pullwright.agents.worker.restore import PATCH_BYTES, keep_patch
 
 HAND_INS: Final = 3
 """How often a run may hand in work before failing checks end it."""
@@ -104,7 +102,11 @@ class Judging:
         return NOTHING_CHANGED if times == 1 else ""
 
     async def save(self, patch: bytes) -> None:
-        """Keep a patch as a file for people."""
+        """Keep a patch for people: as a file, and in the store for those on other hosts.
+
+        Raises:
+            LeaseLost: Another attempt owns the task.
+        """
         path = self._parts.patches / f"{self._recorder.task.id}.patch"
 
         def save() -> None:
@@ -115,6 +117,7 @@ class Judging:
 
         await to_thread.run_sync(save)
         self.patch_path = str(path)
+        await keep_patch(self._parts.store, self._recorder.task, patch)
 
     def _hand_in(
         self, title: str, summary: str, change: Change, evidence: Evidence, notices: tuple[str, ...]

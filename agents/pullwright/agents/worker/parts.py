@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pullwright.agents.budget import DayLimits, Usage
 from pullwright.agents.change import RepositoryRef
 from pullwright.agents.compaction import Compactor
 from pullwright.agents.conversation import RunState
@@ -16,6 +17,7 @@ from pullwright.agents.ports.durable import DurableStore
 from pullwright.agents.ports.mirror import Mirror
 from pullwright.agents.ports.model import DeltaListener, Model, ReasoningEffort
 from pullwright.agents.ports.sandbox import EnvironmentSource, SandboxProvider, Verifier
+from pullwright.agents.recorder import Meter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,17 @@ class Parts:
     """Makes what keeps a run's conversation within the model's window."""
     prices: PriceList = field(default_factory=dict)
     """What each endpoint costs, as far as that is known."""
+
+    limits: DayLimits = field(default_factory=DayLimits)
+    """What all runs together may spend on a day."""
+
+    def meter(self) -> Meter:
+        """Return what reads an attempt's spending from now on."""
+        return Meter(self.clock, self._price)
+
+    def _price(self, endpoint: str, usage: Usage) -> float | None:
+        dollars = cost_of_run({endpoint: usage}, self.prices, model=self.model.name).dollars
+        return None if dollars is None else float(dollars)
 
     def cost(self, state: RunState) -> Cost:
         """Return what a run has cost until now."""

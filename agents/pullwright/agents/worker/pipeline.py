@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
-from typing import Final
+from functools import partial
+from typing import Final, TypeVar
 
 import anyio
 from anyio import move_on_after
@@ -32,13 +34,16 @@ from pullwright.agents.taking_up import TakingUp
 from pullwright.agents.task import TaskStatus
 from pullwright.agents.tools.registry import coding_tools
 from pullwright.agents.worker.groundwork import GoingOn, Groundwork
-from pullwright.agents.worker.judging import HAND_INS, PATCH_BYTES, Judging, first_lines
+from pullwright.agents.worker.judging import HAND_INS, Judging, first_lines
 from pullwright.agents.worker.keeper import Keeper
 from pullwright.agents.worker.parts import Parts
 from pullwright.agents.worker.publishing import HandIn, Publishing
+from pullwright.agents.worker.restore import PATCH_BYTES
+
+T = TypeVar("T")
 
 SANDBOX_LOSSES: Final = 3
-"""How many sandboxes an attempt may lose before the run fails."""
+"""How many containers an attempt may lose before the run fails."""
 
 REOPEN_SECONDS: Final = (1.0, 2.0, 4.0, 8.0, 16.0)
 """How long is waited before each further try to open a sandbox after one was lost: an engine may be restarting."""
@@ -66,7 +71,12 @@ class Pipeline:
         self._judging: Judging | None = None
         self._runner = CallRunner(toolbox=coding_tools(), recorder=recorder, clock=parts.clock)
         self._steering = Steering(
-            store=parts.store, segment=segment, recorder=recorder, clock=parts.clock, price=self._dollars
+            store=parts.store,
+            segment=segment,
+            recorder=recorder,
+            clock=parts.clock,
+            price=self._dollars,
+            limits=parts.limits,
         )
 
     def _dollars(self, state: RunState) -> float | None:
@@ -111,7 +121,7 @@ class Pipeline:
     async def _saving(self, workspace: Workspace, groundwork: Groundwork) -> HandIn | Pause | None:
         """Work, and save what was done as a patch when the run ends before it is handed in."""
         try:
-            going_on = await groundwork.prepare(workspace, self._environment, self._runner.toolbox)
+            going_on = await self._prepared(workspace, groundwork)
             return await self._work(workspace, going_on)
         except (LeaseLost, *INFRASTRUCTURE):
             raise  # another attempt goes on from the last checkpoint
@@ -137,10 +147,10 @@ class Pipeline:
             if isinstance(request, Pause):
                 return request
             try:
-                return await self._judging.judge(workspace, request)
+                return await self._in_containers(partial(self._judging.judge, workspace, request))
             except EmptyChange:
                 unchanged += 1
-                answer = await self._judging.doubt(unchanged)
+                answer = await self._in_containers(partial(self._judging.doubt, unchanged))
                 if not answer:
                     return None
             except ChangeRefused as exc:
@@ -166,10 +176,27 @@ class Pipeline:
                     except anyio.get_cancelled_exc_class():
                         await self._keep(loop, sandbox)
                         raise
-            except SandboxGone:
-                self._losses += 1
-                if self._losses > SANDBOX_LOSSES:
-                    raise
+            except SandboxGone as exc:
+                self._lost(exc)
+
+    async def _in_containers(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Do what needs containers of its own, and do it again when one of them ends meanwhile."""
+        while True:
+            try:
+                return await work()
+            except SandboxGone as exc:
+                self._lost(exc)
+
+    def _lost(self, gone: SandboxGone) -> None:
+        self._losses += 1
+        if self._losses > SANDBOX_LOSSES:
+            raise gone
+
+    async def _prepared(self, workspace: Workspace, groundwork: Groundwork) -> GoingOn | None:
+        try:
+            return await groundwork.prepare(workspace, self._environment, self._runner.toolbox)
+        except SandboxGone as exc:  # the files may be half there; another attempt begins with clean ones
+            raise SandboxUnavailable(f"a container ended while the run's files were brought in ({exc})") from exc
 
     async def _open(self, stack: AsyncExitStack, workspace: Workspace) -> Sandbox:
         for seconds in REOPEN_SECONDS if self._losses else ():

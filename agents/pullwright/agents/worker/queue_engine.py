@@ -13,10 +13,11 @@ from anyio import CancelScope, create_task_group, move_on_after
 from anyio.abc import TaskGroup
 from ulid import ULID
 
+from pullwright.agents.budget import DayLimits
 from pullwright.agents.errors import StoreError
 from pullwright.agents.ports.durable import DurableStore
 from pullwright.agents.ports.engine import Advance, EngineStats
-from pullwright.agents.ports.lease import Worker
+from pullwright.agents.ports.lease import Terms, Worker
 from pullwright.agents.ports.store import SignalKind
 from pullwright.agents.queue.life import LEASE_SECONDS
 from pullwright.agents.task import Task, TaskSpec, TaskStatus
@@ -29,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 DRAIN_SECONDS: Final = 120.0
 """How long a worker that drains waits for step boundaries."""
+
+NO_LIMITS: Final = DayLimits()
 
 COUNTED: Final = 10_000
 """More tasks than this are not counted."""
@@ -59,6 +62,8 @@ class QueueEngine:
         only: str = "",
         until_empty: bool = False,
         drain_seconds: float = DRAIN_SECONDS,
+        held: bool = False,
+        limits: DayLimits = NO_LIMITS,
         rhythm: Rhythm | None = None,
     ) -> None:
         """Make an engine.
@@ -70,6 +75,8 @@ class QueueEngine:
                 known to have no slots, because it comes for nothing that stands in the queue.
             until_empty: Serve until nothing is in hand and nothing can be claimed.
             drain_seconds: How long runs may take to their step boundary after ``stop``; then they are cancelled.
+            held: Claim nothing before ``go`` is called: what runs need is not there yet.
+            limits: What runs may spend on a day; when they have, no further task is begun.
             rhythm: How often it does what.
         """
         self._store = store
@@ -77,8 +84,10 @@ class QueueEngine:
         self._only = only
         self._until_empty = until_empty
         self._drain_seconds = drain_seconds
+        self._terms = Terms(place=self._worker.place, limits=limits)
         self._rhythm = rhythm or Rhythm()
         self._roster = Roster(1 if only else self._worker.slots)
+        self._held = held
         self._idle: CancelScope | None = None
 
     async def submit(self, spec: TaskSpec) -> Task:
@@ -107,6 +116,11 @@ class QueueEngine:
         if self._idle is not None:
             self._idle.cancel()
 
+    def go(self) -> None:
+        """Begin to claim."""
+        self._held = False
+        self._roster.announce()
+
     def holds(self, task_id: str) -> bool:
         """Say whether a run of this task is in hand here, one that cleans up included."""
         return any(segment.task.id == task_id for segment in self._roster.segments)
@@ -132,7 +146,7 @@ class QueueEngine:
 
         async with create_task_group() as group:
             group.start_soon(keep)
-            group.start_soon(Tender(self._store, roster, every=rhythm.tend).go_on)
+            group.start_soon(Tender(self._store, roster, terms=self._terms, every=rhythm.tend).go_on)
             try:
                 await self._work(worker_id, advance)
             finally:
@@ -151,7 +165,7 @@ class QueueEngine:
 
     async def _claim_all(self, worker_id: str, advance: Advance, runs: TaskGroup) -> None:
         while not self._roster.draining:
-            if self._roster.full:
+            if self._held or self._roster.full:
                 await self._roster.change()
                 continue
             try:
@@ -172,7 +186,7 @@ class QueueEngine:
         roster.claiming = True
         sent = anyio.current_time()
         try:
-            task = await self._store.claim(worker_id, self._only or None)
+            task = await self._store.claim(worker_id, self._only or None, terms=self._terms)
         finally:
             roster.claiming = False
         return None if task is None else roster.add(task, sent)
@@ -223,7 +237,7 @@ class QueueEngine:
             logger.warning("this worker did not sign off: %s", exc)
 
 
-def this_worker(*, slots: int = 1, name: str = "", version: str = "") -> Worker:
+def this_worker(*, slots: int = 1, name: str = "", version: str = "", place: str = "") -> Worker:
     """Return this process as a worker; the engine gives it its id."""
     host = socket.gethostname()
-    return Worker(id="", name=name or host, host=host, pid=os.getpid(), version=version, slots=slots)
+    return Worker(id="", name=name or host, host=host, pid=os.getpid(), version=version, place=place, slots=slots)

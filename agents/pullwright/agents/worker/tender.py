@@ -11,6 +11,7 @@ from anyio import create_task_group
 
 from pullwright.agents.errors import StoreError
 from pullwright.agents.ports.durable import DurableStore
+from pullwright.agents.ports.lease import ANY_TASK, Terms
 from pullwright.agents.worker.segments import Roster
 
 logger = logging.getLogger(__name__)
@@ -24,9 +25,12 @@ RECOUNT_SECONDS: Final = 60.0
 class Tender:
     """Looks after the queue for as long as it is told to."""
 
-    def __init__(self, store: DurableStore, roster: Roster, *, every: float = TEND_SECONDS) -> None:
+    def __init__(
+        self, store: DurableStore, roster: Roster, *, terms: Terms = ANY_TASK, every: float = TEND_SECONDS
+    ) -> None:
         self._store = store
         self._roster = roster
+        self._terms = terms
         self._every = every
 
     async def go_on(self) -> None:
@@ -45,7 +49,7 @@ class Tender:
             logger.warning("task %s was taken back: its worker is gone", task.id)
         # Asked only when a run has had its share and the answer matters: this worker has no slot for anybody else.
         due = self._roster.full and any(segment.over for segment in self._roster.segments)
-        self._roster.others_wait = due and await self._store.backlog()
+        self._roster.others_wait = due and await self._store.backlog(self._terms)
 
     async def _recount(self) -> None:
         while True:

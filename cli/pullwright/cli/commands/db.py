@@ -61,6 +61,26 @@ def move_command(target: str) -> int:
     return 0
 
 
+def trim_command(*, days: int, journals: bool) -> int:
+    """Remove what is kept of tasks that ended long ago."""
+    from pullwright.agents.queue.address import parse
+    from pullwright.agents.queue.trim import trim
+
+    url = load_settings(Path.cwd()).store_url
+    removed = trim(url, days=days, journals=journals)
+    if not removed.tasks:
+        _say(f"nothing is kept of tasks that ended more than {days} days ago")
+        return 0
+    events = f", and {removed.events} events" if journals else ""
+    _say(f"of {removed.tasks} tasks: removed {removed.blobs} blobs of {removed.bytes / 1e6:.1f} MB{events}")
+    address = parse(url)
+    if address.engine == "sqlite":
+        _say(f'the file keeps its size and fills again; to make it smaller now: sqlite3 {address.path} "VACUUM"')
+    else:
+        _say("autovacuum makes room for what comes; to give it back to the disk: VACUUM FULL blob, event (locks them)")
+    return 0
+
+
 def _facts(found: Condition) -> list[tuple[Mark, str]]:
     schema = found.schema
     tasks = ", ".join(f"{count} {status}" for status, count in found.tasks.items()) or "none"

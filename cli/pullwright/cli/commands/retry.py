@@ -9,11 +9,10 @@ from functools import partial
 
 from pullwright.agents.errors import TaskError
 from pullwright.agents.ports.durable import DurableStore
-from pullwright.agents.ports.mirror import Mirror
 from pullwright.agents.ports.store import TaskStore
 from pullwright.agents.task import Task, TaskSpec
-from pullwright.cli.commands.checkpoints import Kept, with_kept
 from pullwright.cli.commands.tasks import with_store
+from pullwright.cli.kept import read_kept
 from pullwright.cli.speech import complain
 
 
@@ -21,7 +20,7 @@ def retry_command(task_id: str, *, from_step: int | None, json: bool) -> int:
     """File a task that has ended once more."""
     if from_step is None:
         return with_store(partial(_from_start, task_id=task_id, json=json))
-    return with_kept(task_id, partial(_from_step, step=from_step, json=json))
+    return with_store(partial(_from_step, task_id=task_id, step=from_step, json=json))
 
 
 async def _from_start(store: DurableStore, *, task_id: str, json: bool) -> int:
@@ -29,12 +28,14 @@ async def _from_start(store: DurableStore, *, task_id: str, json: bool) -> int:
     return await _file(store, task, task.spec, json=json)
 
 
-async def _from_step(store: TaskStore, mirror: Mirror, kept: Kept, *, step: int, json: bool) -> int:
-    del mirror
+async def _from_step(store: DurableStore, *, task_id: str, step: int, json: bool) -> int:
+    kept = await read_kept(store, task_id)
     # Without a branch of its own the new run stays on the commit that the files were made on.
-    base_ref = kept.task.spec.base_ref or kept.base.sha
-    spec = replace(kept.task.spec, base_ref=base_ref, start=kept.after(step), start_base=kept.base.sha)
-    return await _file(store, kept.task, spec, json=json)
+    base_ref = kept.task.spec.base_ref or kept.started.base_sha
+    start, start_base = kept.after(step)
+    return await _file(
+        store, kept.task, replace(kept.task.spec, base_ref=base_ref, start=start, start_base=start_base), json=json
+    )
 
 
 async def _file(store: TaskStore, task: Task, spec: TaskSpec, *, json: bool) -> int:

@@ -30,7 +30,7 @@ def run_command(request: RunRequest, *, detach: bool, json: bool) -> int:
     """
     settings = load_settings(Path.cwd())
     model_wiring.require_endpoint(settings)
-    view = make_view(json=json, prices=model_wiring.price_list(settings))
+    view = make_view(json=json, prices=model_wiring.price_list(settings), way_out="Ctrl-C cancels")
     interactive = sys.stdin.isatty() and not json
     may_ask = (interactive or detach) if settings.may_ask is None else settings.may_ask
     request = replace(request, may_ask=may_ask or request.plan)
@@ -55,7 +55,9 @@ async def _run(request: RunRequest, settings: Settings, view: View, interactive:
         except DuplicateTask:
             task = await _left_behind(store, spec)
             view.note(f"going on with task {task.id}: it was begun and left behind")
-        task = await Foreground(store, settings, view, task, interactive=interactive).work()
+        task = await Foreground(
+            store, settings, view, task, interactive=interactive, place=await wiring.instance_name(settings)
+        ).work()
     if task.status is TaskStatus.WAITING:
         complain(f'it waits for you: {_one_line(task.status_reason)}; go on with: agent answer {task.id} "…"')
     return exit_code(task)
@@ -69,7 +71,7 @@ async def _specify(request: RunRequest, settings: Settings, view: View) -> TaskS
         view.note("no AGENT_GITHUB_TOKEN for this repository: the run ends with a local branch and a patch file")
     if origin.dirty and spec.checkout:
         view.note("changes in this checkout that are not committed are no part of the run")
-    return spec
+    return await wiring.placed(spec, settings)
 
 
 async def _left_behind(store: DurableStore, spec: TaskSpec) -> Task:
@@ -80,7 +82,7 @@ async def _left_behind(store: DurableStore, spec: TaskSpec) -> Task:
     """
     live = [status for status in TaskStatus if not status.terminal]
     same = [task for task in await store.list(limit=1000, statuses=live) if task.spec.work_key == spec.work_key]
-    if len(same) == 1 and same[0].status is TaskStatus.QUEUED and not await somebody_comes(store):
+    if len(same) == 1 and same[0].status is TaskStatus.QUEUED and not await somebody_comes(store, same[0]):
         return same[0]
     told = f"task {same[0].id} is {same[0].status.value}" if same else "see `agent list`"
     raise DuplicateTask(f"a live task for {spec.work_key!r} exists: {told}; see `agent list`")

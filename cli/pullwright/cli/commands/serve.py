@@ -56,8 +56,10 @@ def serve_command(request: ServeRequest) -> int:
 
 async def _serve(settings: Settings, request: ServeRequest) -> int:
     async with wiring.open_store(settings) as store:
-        worker = wiring.this_worker(settings, slots=request.slots or default_slots(settings))
-        engine = QueueEngine(store, worker, drain_seconds=request.drain_seconds)
+        place = await wiring.instance_name(settings)
+        worker = wiring.this_worker(settings, slots=request.slots or default_slots(settings), place=place)
+        limits = settings.day_limits
+        engine = QueueEngine(store, worker, drain_seconds=request.drain_seconds, held=True, limits=limits)
         closing = anyio.Event()
         token = settings.api_token.get_secret_value()
         intake = await open_intake(settings, store, poll=request.poll)
@@ -69,12 +71,15 @@ async def _serve(settings: Settings, request: ServeRequest) -> int:
 
         async def serve() -> int:
             async with (
-                wiring.open_advancer(settings, store, holds=engine.holds, note=complain) as advance,
+                wiring.open_advancer(
+                    settings, store, holds=engine.holds, note=complain, when_ready=engine.go
+                ) as advance,
                 serving(intake, store, worker, poll=request.poll),
                 create_task_group() as group,
             ):
                 port = await group.start(partial(listen, app, host=request.host, port=request.port, closing=closing))
-                complain(f"serving on http://{request.host}:{port} with {worker.slots} slots")
+                slots = f"{worker.slots} slot{'' if worker.slots == 1 else 's'}"
+                complain(f"serving on http://{request.host}:{port} with {slots}")
                 await engine.serve(advance)
                 group.cancel_scope.cancel()
             return 0
@@ -92,7 +97,8 @@ async def specify_filing(settings: Settings, filing: Filing) -> TaskSpec:
     from pullwright.sandbox.checkout import parse_remote
 
     remote = parse_remote(filing.repository)
-    if not remote.host:
+    # A path would be one of the worker's host, which is nobody's business but its owner's.
+    if not remote.host or not remote.url.startswith("https://"):
         raise ConfigError(
             f"{filing.repository!r} is no repository on a code host; give its URL (https://HOST/OWNER/NAME)"
         )
@@ -103,9 +109,14 @@ async def specify_filing(settings: Settings, filing: Filing) -> TaskSpec:
         no_pr=not filing.pull_request,
         max_steps=filing.max_steps,
         max_minutes=filing.max_minutes,
+        max_tokens=filing.max_tokens,
+        max_fresh_tokens=filing.max_fresh_tokens,
+        max_cost=filing.max_cost,
+        priority=filing.priority,
+        not_before=filing.not_before,
         plan=filing.plan,
         may_ask=filing.may_ask or filing.plan,
     )
     host = wiring.code_host(settings, remote)
     spec = await specify(request, settings, Origin(remote=remote, checkout=None), host, wiring.render_issue)
-    return replace(spec, source="api", priority=filing.priority, not_before=filing.not_before)
+    return replace(spec, source="api")

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pullwright.agents.ports.lease import Worker
+from pullwright.agents.queue.address import parse
 from pullwright.agents.worker.queue_engine import DRAIN_SECONDS, QueueEngine
 from pullwright.cli import model_wiring, wiring
 from pullwright.cli.begin import begun_or_ended
@@ -39,16 +40,27 @@ def worker_command(request: WorkerRequest) -> int:
 async def _work(settings: Settings, request: WorkerRequest) -> int:
     async with wiring.open_store(settings) as store:
         task_id = (await store.get(request.task)).id if request.task else ""
-        worker = wiring.this_worker(settings, slots=request.slots or default_slots(settings))
+        place = await wiring.instance_name(settings)
+        worker = wiring.this_worker(settings, slots=request.slots or default_slots(settings), place=place)
+        # Who came for one task, or for what stands in the queue now, can not wait for an endpoint.
+        patient = not (task_id or request.until_empty)
         engine = QueueEngine(
-            store, worker, only=task_id, until_empty=request.until_empty, drain_seconds=request.drain_seconds
+            store,
+            worker,
+            only=task_id,
+            until_empty=request.until_empty,
+            drain_seconds=request.drain_seconds,
+            held=patient,
+            limits=settings.day_limits,
         )
 
         async def serve() -> int:
             async with (
                 # A task that was handed to this process alone is ended when it can not begin, others stay queued.
                 begun_or_ended(store, task_id) if task_id else nullcontext(),
-                wiring.open_advancer(settings, store, holds=engine.holds, note=complain) as advance,
+                wiring.open_advancer(
+                    settings, store, holds=engine.holds, note=complain, when_ready=engine.go if patient else None
+                ) as advance,
             ):
                 complain(_greeting(worker, settings, task_id))
                 await engine.serve(advance)
@@ -59,6 +71,12 @@ async def _work(settings: Settings, request: WorkerRequest) -> int:
 
 def _greeting(worker: Worker, settings: Settings, task_id: str) -> str:
     what = f"task {task_id}" if task_id else f"{worker.slots} slot{'' if worker.slots == 1 else 's'}"
-    address = urlsplit(settings.store_url)
-    place = f"{address.hostname or 'this host'}{address.path}" if "postgres" in address.scheme else address.path
-    return f"worker {worker.name} ({worker.pid}) serves {what} of {place}"
+    return f"worker {worker.name} ({worker.pid}) serves {what} of {_place(settings)}"
+
+
+def _place(settings: Settings) -> str:
+    address = parse(settings.store_url)
+    if address.engine == "sqlite":
+        return str(address.path)
+    server = urlsplit(address.conninfo)
+    return f"{server.hostname or 'this host'}{server.path}"

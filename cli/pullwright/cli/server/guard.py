@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -14,30 +14,35 @@ BODY_BYTES: Final = 1 << 20
 
 
 class Guard:
-    """Asks for ``Authorization: Bearer TOKEN`` (RFC 6750) on every path below ``prefix``; an ASGI application."""
+    """Asks for ``Authorization: Bearer TOKEN`` (RFC 6750) on every path that is not open; an ASGI application.
 
-    def __init__(self, app: ASGIApp, *, token: str, prefix: str = "/api/") -> None:
+    How long the comparison takes says nothing about the token. On every path a body has to say how long it is, and
+    may not be longer than ``BODY_BYTES``.
+    """
+
+    def __init__(self, app: ASGIApp, *, token: str, open_paths: Collection[str] = ()) -> None:
         self._app = app
         self._wanted = f"Bearer {token}".encode()
-        self._prefix = prefix
+        self._open_paths = frozenset(open_paths)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            status, reason = self._refusal(str(scope["path"]), str(scope["method"]), dict(scope["headers"]))
-            if status:
-                await _refuse(send, status, reason)
-                return
+        if scope["type"] != "http":
+            return  # nothing here speaks anything else
+        status, reason = self._refusal(str(scope["path"]), str(scope["method"]), dict(scope["headers"]))
+        if status:
+            await _refuse(send, status, reason)
+            return
         await self._app(scope, receive, send)
 
     def _refusal(self, path: str, method: str, headers: dict[bytes, bytes]) -> tuple[int, str]:
-        if not path.startswith(self._prefix):
-            return 0, ""
-        if not secrets.compare_digest(headers.get(b"authorization", b""), self._wanted):
+        if path not in self._open_paths and not secrets.compare_digest(
+            headers.get(b"authorization", b""), self._wanted
+        ):
             return 401, "send the header Authorization: Bearer and the value of AGENT_API_TOKEN"
         if method in ("GET", "HEAD"):
             return 0, ""
-        length = headers.get(b"content-length", b"")
-        if not length.isdigit():
+        length = headers.get(b"content-length", b"0")  # without either header there is no body (RFC 9112, 6.3)
+        if b"transfer-encoding" in headers or not length.isdigit():
             return 411, "send the header Content-Length"
         if int(length[:20]) > BODY_BYTES:
             return 413, f"a request may have {BODY_BYTES} bytes"

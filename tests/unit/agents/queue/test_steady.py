@@ -36,3 +36,11 @@ def test_trouble_counts_from_the_next_answer() -> None:
     steady.note(5600.0, 601.0)
     assert steady.unsure(5600.0 + LEASE_SECONDS - 1)
     assert not steady.unsure(5600.0 + LEASE_SECONDS)
+
+
+def test_a_clock_that_is_found_may_have_been_set_right_before() -> None:
+    steady = Steady(at_first=False)
+    steady.note(1000.0, 0.0)
+    assert steady.unsure(1000.0 + LEASE_SECONDS - 1)
+    steady.note(1001.0, 1.0)
+    assert not steady.unsure(1000.0 + LEASE_SECONDS)

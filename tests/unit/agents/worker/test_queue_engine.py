@@ -14,7 +14,7 @@ from pullwright.agents.clock import SystemClock
 from pullwright.agents.errors import ChangeRefused, LeaseLost, StoreUnavailable
 from pullwright.agents.events import RunFinished, TaskMoved
 from pullwright.agents.ports.engine import SEGMENT_STEPS, Segment
-from pullwright.agents.ports.lease import AttemptOutcome, Held
+from pullwright.agents.ports.lease import ANY_TASK, AttemptOutcome, Held, Terms
 from pullwright.agents.queue.memory import MemoryStore
 from pullwright.agents.task import Task, TaskStatus
 from pullwright.agents.testing.contracts_engine import Runs, end, serving, until, until_status, work
@@ -42,9 +42,9 @@ class ShakyStore(MemoryStore):
         if self.away:
             raise StoreUnavailable("the database does not answer")
 
-    async def claim(self, worker_id: str, task_id: str | None = None) -> Task | None:
+    async def claim(self, worker_id: str, task_id: str | None = None, *, terms: Terms = ANY_TASK) -> Task | None:
         await self._reach()
-        task = await super().claim(worker_id, task_id)
+        task = await super().claim(worker_id, task_id, terms=terms)
         if task is not None and self.lost_answers:
             self.lost_answers -= 1
             raise StoreUnavailable("the answer got lost")

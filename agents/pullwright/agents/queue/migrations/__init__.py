@@ -21,7 +21,7 @@ from typing import Final
 from urllib.parse import quote
 
 from pullwright.agents.errors import ConfigError, StoreUnavailable
-from pullwright.agents.queue.address import Address, parse
+from pullwright.agents.queue.address import Address, hopeless, parse
 
 HEAD: Final = 4
 """The revision that this release needs."""
@@ -52,7 +52,7 @@ def check(url: str) -> Schema:
     """Read the revision of a database; a SQLite file that is not there is not made.
 
     Raises:
-        ConfigError: The URL is wrong, or the file is not a database.
+        ConfigError: The URL is wrong, the file is not a database, or the server refuses us for good.
         StoreUnavailable: The server does not answer.
     """
     address = parse(url)
@@ -110,6 +110,17 @@ def require_known(found: Schema, url: str) -> None:
         )
 
 
+def require_head(found: Schema, url: str) -> None:
+    """Check that a database has the schema of this release.
+
+    Raises:
+        ConfigError: It has an older or a newer one.
+    """
+    require_known(found, url)
+    if found.pending:
+        raise ConfigError(f"the database {parse(url).shown!r} has schema {found.current}; run `agent db upgrade` first")
+
+
 def require_unchanged(url: str) -> None:
     """Check the revision again, when a statement failed as it would on other tables than ours.
 
@@ -145,5 +156,9 @@ def _of_server(address: Address) -> int:
         return 0
     except psycopg.Error as exc:
         reason = str(exc).strip().splitlines()[0]
+        if hopeless(reason):
+            raise ConfigError(
+                f"the database {address.shown!r} can not be used ({reason}); look at AGENT_DATABASE_URL"
+            ) from exc
         raise StoreUnavailable(f"the database {address.shown!r} does not answer ({reason})") from exc
     return int(row[0]) if row else 0

@@ -20,6 +20,7 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine, event, inspe
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from pullwright.agents.errors import ConfigError, StoreUnavailable
+from pullwright.agents.queue.address import hopeless
 from pullwright.agents.queue.migrations import CONNECT_SECONDS, HEAD, Schema, require_known
 
 if TYPE_CHECKING:
@@ -154,7 +155,8 @@ def plain_errors(address: Address, done: str) -> Iterator[None]:
         yield
     except (DBAPIError, sqlite3.Error, OSError) as exc:
         failed = f"the database {address.shown!r} can not be {done}"
-        if isinstance(exc, OperationalError) and address.engine == "postgresql":
+        passing = isinstance(exc, OperationalError) and not hopeless(str(exc))
+        if passing and address.engine == "postgresql":
             raise StoreUnavailable(f"{failed} now ({_line(exc)}); try again, without workers if they hold it") from exc
         raise ConfigError(f"{failed} ({_line(exc)})") from exc
 

@@ -9,7 +9,7 @@ from sqlalchemy import Column, Double, Integer, Text, text
 from sqlalchemy.dialects.postgresql import TEXT
 
 revision = "0004"
-down_revision = "0002"
+down_revision = "0003"
 
 NAME: Final = Text().with_variant(TEXT(collation="C"), "postgresql")
 

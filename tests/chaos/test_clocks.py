@@ -1,0 +1,81 @@
+"""A host's clock jumps by an hour while its workers have runs in hand: nobody loses anything."""
+
+from __future__ import annotations
+
+import shutil
+import struct
+import subprocess
+from pathlib import Path
+
+import pytest
+from anyio import to_thread
+
+from tests.chaos.ground import open_ground
+from tests.chaos.quiet import nothing_is_wrong, quiet_run, until_step
+
+pytestmark = [pytest.mark.docker, pytest.mark.anyio]
+
+HOUR = 3600
+
+SHIM = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <time.h>
+
+static volatile int64_t *ahead;
+
+__attribute__((constructor)) static void begin(void) {
+    int file = open(getenv("CLOCK_AHEAD"), O_RDONLY);
+    ahead = mmap(0, 8, PROT_READ, MAP_SHARED, file, 0);
+}
+
+int clock_gettime(clockid_t clock, struct timespec *now) {
+    static int (*real)(clockid_t, struct timespec *);
+    if (!real) real = dlsym(RTLD_NEXT, "clock_gettime");
+    int failed = real(clock, now);
+    if (!failed && clock == CLOCK_REALTIME && ahead && ahead != MAP_FAILED) now->tv_sec += *ahead;
+    return failed;
+}
+"""
+"""Moves what a process is told of the time of day, and nothing else: timers and the database keep the true time."""
+
+
+@pytest.fixture
+def shim(tmp_path: Path) -> Path:
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("a clock that can be set needs a C compiler; apt install gcc libc6-dev")
+    library = tmp_path / "clock.so"
+    command = [compiler, "-shared", "-fPIC", "-O1", "-o", str(library), "-x", "c", "-", "-ldl"]
+    subprocess.run(command, input=SHIM, text=True, check=True, capture_output=True)
+    return library
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+async def test_an_hours_jump_and_back_takes_nothing_from_anybody(
+    engine: str, shim: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    url = f"sqlite:///{tmp_path / 'queue.db'}" if engine == "sqlite" else request.getfixturevalue("postgres_url")
+    ahead = tmp_path / "ahead"
+    ahead.write_bytes(struct.pack("q", 0))
+    async with open_ground(tmp_path, url) as ground:
+        one, other = ground.hosts
+        # On SQLite both are processes of one host, and have one clock.
+        for host in (one, other) if engine == "sqlite" else (one,):
+            host.environment = {**host.environment, "LD_PRELOAD": str(shim), "CLOCK_AHEAD": str(ahead)}
+        undisturbed = await quiet_run(ground)
+        await to_thread.run_sync(other.start)
+        tasks = [await ground.file(f"r{number}") for number in range(4)]
+        await until_step(ground, tasks[0].id, 2)
+        await to_thread.run_sync(ahead.write_bytes, struct.pack("q", HOUR))
+        await until_step(ground, tasks[1].id, 6)
+        await to_thread.run_sync(ahead.write_bytes, struct.pack("q", 0))
+        await ground.settled(90)
+        for task in tasks:
+            attempts = await ground.store.attempts(task.id)
+            assert len(attempts) == 1, f"{attempts}\n{one.log}\n{other.log}"
+        await nothing_is_wrong(ground, tasks, undisturbed)
