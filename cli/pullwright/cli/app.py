@@ -10,6 +10,8 @@ from typing import Annotated, NoReturn
 import typer
 
 from pullwright.agents.errors import ConfigError, PullwrightError
+from pullwright.cli.groups import db, endpoint, sandbox
+from pullwright.cli.options import At, DrainSeconds, Json, Slots, TaskId
 from pullwright.cli.speech import complain, set_up_logging
 
 app = typer.Typer(
@@ -19,23 +21,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-sandbox = typer.Typer(help="The sandbox that tasks run in.", no_args_is_help=True)
 app.add_typer(sandbox, name="sandbox")
-endpoint = typer.Typer(help="The server that runs the model.", no_args_is_help=True)
 app.add_typer(endpoint, name="endpoint")
-db = typer.Typer(help="The database that keeps tasks, journals and checkpoints.", no_args_is_help=True)
 app.add_typer(db, name="db")
-
-
-Json = Annotated[bool, typer.Option("--json", help="One JSON object per line, for scripts.")]
-At = Annotated[int, typer.Option("--at", min=1, help="Number of the checkpoint.", metavar="N")]
-Slots = Annotated[
-    int, typer.Option(min=0, max=1000, help="Most runs at once; 0 for what memory and cores of this host allow.")
-]
-DrainSeconds = Annotated[
-    float, typer.Option(min=0, help="After SIGTERM, how long runs may take to the end of their step.")
-]
-TaskId = Annotated[str, typer.Argument(help="The task's id, or its beginning.")]
 
 
 @app.command()
@@ -275,112 +263,6 @@ def doctor() -> None:
     from pullwright.cli.commands.doctor import doctor_command
 
     raise typer.Exit(doctor_command())
-
-
-@sandbox.command()
-def build(
-    rebuild: Annotated[bool, typer.Option("--rebuild", help="Build it even if it is there.")] = False,
-) -> None:
-    """Build the image that sandboxes are made from (done by itself on first use)."""
-    from pullwright.cli.commands.sandbox import build_command
-
-    raise typer.Exit(build_command(rebuild=rebuild))
-
-
-@sandbox.command()
-def prune() -> None:
-    """Remove this installation's containers and volumes, those of running tasks included; the image stays."""
-    from pullwright.cli.commands.sandbox import prune_command
-
-    raise typer.Exit(prune_command())
-
-
-@sandbox.command(hidden=True)
-def reap(owner: str, engine_url: str) -> None:
-    """Remove what a killed process left on an engine; started by the watchdog of that process."""
-    from pullwright.cli.commands.sandbox import reap_command
-
-    raise typer.Exit(reap_command(owner, engine_url))
-
-
-@endpoint.command()
-def recipe(
-    server: Annotated[str, typer.Argument(help="vllm, sglang, ollama, llamacpp or nim.")],
-    gpus: Annotated[str, typer.Option(help="Number, name and memory, such as 4xH100-80.", metavar="NxNAME-GB")],
-    window: Annotated[int | None, typer.Option(min=1, help="Tokens; by default the most that fit.")] = None,
-    agents: Annotated[int | None, typer.Option(min=1, help="Agents at once; by default the most that fit.")] = None,
-    kv: Annotated[str, typer.Option(help="KV cache: bf16, or fp8 for twice the context.")] = "bf16",
-    weights: Annotated[str, typer.Option(help="For llamacpp: q4 or q8.")] = "",
-    compare_api: Annotated[
-        str, typer.Option(help="Compare with an API at so many tokens a day, such as 250M.", metavar="TOKENS_PER_DAY")
-    ] = "",
-    price_in: Annotated[float, typer.Option(min=0, help="API: dollars per million input tokens.")] = 1.5,
-    price_out: Annotated[float, typer.Option(min=0, help="API: dollars per million output tokens.")] = 7.5,
-    output_share: Annotated[float, typer.Option(min=0, max=1, help="Part of the tokens that is output.")] = 0.05,
-    gpu_hour: Annotated[float | None, typer.Option(min=0, help="Dollars per GPU-hour.")] = None,
-    json: Json = False,
-) -> None:
-    """Print how to start a server for Mistral Medium 3.5 on these GPUs, and what fits."""
-    from pullwright.agents.llm.capacity import Prices
-    from pullwright.cli.commands.endpoint import RecipeRequest, recipe_command
-
-    prices = Prices(per_million_in=price_in, per_million_out=price_out, output_share=output_share, gpu_hour=gpu_hour)
-    request = RecipeRequest(
-        server=server,
-        gpus=gpus,
-        window=window,
-        agents=agents,
-        kv=kv,
-        weights=weights,
-        tokens_per_day=compare_api,
-        prices=prices,
-    )
-    raise typer.Exit(recipe_command(request, json=json))
-
-
-@db.command()
-def upgrade() -> None:
-    """Bring the database to the schema of this release; waits for another process that does the same."""
-    from pullwright.cli.commands.db import upgrade_command
-
-    raise typer.Exit(upgrade_command())
-
-
-@db.command()
-def check() -> None:
-    """Say how the database is, and what to do about what is wrong; changes nothing."""
-    from pullwright.cli.commands.db import check_command
-
-    raise typer.Exit(check_command())
-
-
-@db.command()
-def move(
-    to: Annotated[str, typer.Option(help="An empty database: postgresql://… or sqlite:////…", metavar="URL")],
-) -> None:
-    """Copy everything to another database, and compare; needs all workers to be stopped."""
-    from pullwright.cli.commands.db import move_command
-
-    raise typer.Exit(move_command(to))
-
-
-@db.command()
-def trim(
-    days: Annotated[int, typer.Option(min=1, help="Only of tasks that ended more than so many days ago.")],
-    journals: Annotated[bool, typer.Option("--journals", help="Remove what they did and said, too.")] = False,
-) -> None:
-    """Remove the checkpoints and patches that are kept of old tasks."""
-    from pullwright.cli.commands.db import trim_command
-
-    raise typer.Exit(trim_command(days=days, journals=journals))
-
-
-@endpoint.command()
-def status(json: Json = False) -> None:
-    """Print the health and the load of every configured endpoint, asked once."""
-    from pullwright.cli.commands.endpoint_status import status_command
-
-    raise typer.Exit(status_command(json=json))
 
 
 def main() -> NoReturn:

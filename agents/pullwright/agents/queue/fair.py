@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from pullwright.agents.errors import ConfigError
+from pullwright.agents.ports.lease import LaneStats
 
 DEFAULT_RUNNING: Final = 4
 """How many runs of one lane may be in flight at once, unless the owner says otherwise."""
@@ -70,4 +71,16 @@ def changed_lane(
         weight=lane.weight if weight is None else weight,
         max_running=lane.max_running if max_running is None else max_running,
         paused=lane.paused if paused is None else paused,
+    )
+
+
+def stats_of(lane: Lane) -> LaneStats:
+    """Return a lane as people see it."""
+    return LaneStats(
+        key=lane.key,
+        weight=lane.weight,
+        max_running=lane.max_running,
+        paused=lane.paused,
+        queued=lane.queued,
+        running=lane.running,
     )

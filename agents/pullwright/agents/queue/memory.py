@@ -18,7 +18,7 @@ from pullwright.agents.ports.outbox import Holder
 from pullwright.agents.ports.store import Signal, SignalKind
 from pullwright.agents.queue import life as rules
 from pullwright.agents.queue.codec import outcome_of
-from pullwright.agents.queue.fair import Lane, after_claim, changed_lane, next_lane, on_return
+from pullwright.agents.queue.fair import Lane, after_claim, changed_lane, next_lane, on_return, stats_of
 from pullwright.agents.queue.life import Life
 from pullwright.agents.queue.memory_inbox import MemoryInbox
 from pullwright.agents.queue.memory_keep import MemoryKeep, Spendings
@@ -273,7 +273,7 @@ class MemoryStore(MemoryKeep, MemoryInbox):
 
     async def lanes(self) -> Sequence[LaneStats]:
         await anyio.lowlevel.checkpoint()
-        return [_stats(lane) for _, lane in sorted(self._lanes.items())]
+        return [stats_of(lane) for _, lane in sorted(self._lanes.items())]
 
     async def set_lane(
         self, key: str, *, weight: float | None = None, max_running: int | None = None, paused: bool | None = None
@@ -386,17 +386,6 @@ class MemoryStore(MemoryKeep, MemoryInbox):
     def _announce(self) -> None:
         self._changed.set()
         self._changed = anyio.Event()
-
-
-def _stats(lane: Lane) -> LaneStats:
-    return LaneStats(
-        key=lane.key,
-        weight=lane.weight,
-        max_running=lane.max_running,
-        paused=lane.paused,
-        queued=lane.queued,
-        running=lane.running,
-    )
 
 
 def _moment(seconds: float) -> datetime | None:
