@@ -1,5 +1,5 @@
 # Two commands are enough: `make demo` and `make test`. Each does its own set-up.
-.PHONY: demo test check format test-servers bench lock setup setup-test engine clean
+.PHONY: demo test check format chaos test-servers bench lock setup setup-test engine clean
 
 PY := .venv/bin/python
 
@@ -13,6 +13,9 @@ test: setup-test engine   ## set up, then everything that can be tested on one m
 check: setup-test         ## format, lint, types, architecture, unit tests; under a minute
 	@scripts/check static
 	@$(PY) -m pytest -q -n auto tests/unit tests/contract tests/test_architecture.py -m "not docker"
+
+chaos: setup-test engine  ## an hour of kill -9 on workers, containers and PostgreSQL; prints the seed, AGENT_CHAOS_SEED repeats it
+	@AGENT_CHAOS_HITS=$${AGENT_CHAOS_HITS:-1000} $(PY) -m pytest -q -s tests/chaos/test_chaos.py
 
 test-servers: setup-test engine  ## the end-to-end path against a real vLLM and a real llama-server (several GB)
 	@scripts/model-servers/test-servers

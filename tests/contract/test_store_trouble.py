@@ -218,6 +218,16 @@ class JumpingClock(FakeClock):
         return super().now() + timedelta(seconds=self.jumped)
 
 
+async def test_who_comes_after_a_clock_has_jumped_takes_nothing_from_the_living_either(file_url: str) -> None:
+    clock = JumpingClock()
+    async with open_store(file_url, clock) as store:
+        await store.enlist(Worker(id="w"))
+        await a_running_task(store)
+        clock.jumped += 3600.0
+        async with open_store(file_url, clock) as late:
+            assert await late.tend() == []
+
+
 async def test_counters_that_somebody_edited_are_corrected(file_url: str, tmp_path: Path) -> None:
     async with open_store(file_url, FakeClock()) as store:
         await a_running_task(store)

@@ -27,9 +27,8 @@ class Steady:
     def note(self, now: float, monotonic: float) -> None:
         """Take note of the database's time and of this process's; both in seconds."""
         apart = now - monotonic
-        if (self._apart is None and not self._at_first) or (
-            self._apart is not None and abs(apart - self._apart) > JUMP_SECONDS
-        ):
+        jumped = not self._at_first if self._apart is None else abs(apart - self._apart) > JUMP_SECONDS
+        if jumped:
             self._until = now + LEASE_SECONDS
         elif self._until > now + LEASE_SECONDS:
             self._until = now + LEASE_SECONDS  # the clock went back before this moment came
