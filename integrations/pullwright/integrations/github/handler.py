@@ -48,6 +48,8 @@ from pullwright.integrations.untrusted import sanitise
 
 SEEN: Final = Reply(kind=ReplyKind.SEEN)
 
+ENDED: Final = "the task behind this pull request has ended, and I can not add commits to it yet; ask on the issue"
+
 NOT_YET: Final[Mapping[type[m.Meaning], str]] = {
     m.AuthorizationRevoked: "tokens of persons are not kept",
     m.ChecksCompleted: "checks are not repaired yet",
@@ -178,15 +180,14 @@ class GitHubHandler:
     async def _about_pull_request(
         self, delivery: Delivery, meaning: m.Meaning, repository: m.RepositoryFacts, number: int, words: str
     ) -> Decision:
-        """Tell the task that works on a pull request, or file one that goes on with it."""
+        """Tell the task that works on a pull request. One that has ended does not go on with it yet."""
         tasks = await self._behind(repository, number, meaning.work_key)
         author = meaning.actor.login if meaning.actor else ""
         if live := _live(tasks):
             return self._tell(live, words, author)
         if not tasks:
             return self._refuse(delivery, "I work only on pull requests that I opened", aloud=True)
-        spec = follow_up(tasks[0], words, work_key=meaning.work_key)
-        return File(spec=spec, words=words, author=author, reply=SEEN)
+        return self._refuse(delivery, ENDED, aloud=True)
 
     def _tell(self, task: Task, words: str, author: str, meaning_key: str = "") -> Decision:
         if not words:
@@ -212,6 +213,8 @@ class GitHubHandler:
                 text = self._texts.status(report_on(tasks[0]), marker) if tasks else ""
                 return _answer("status", text or self._texts.help(marker))
             case Verb.RETRY if tasks and not _live(tasks):
+                if tasks[0].pull_request_url:
+                    return self._refuse(delivery, ENDED, aloud=True)
                 spec = follow_up(tasks[0], tasks[0].spec.instruction, work_key=control.work_key)
                 return File(spec=spec, reply=SEEN)
             case Verb.RETRY:

@@ -26,7 +26,7 @@ from pullwright.integrations.github import meanings as m
 from pullwright.integrations.github.authority import Authority, AuthorityPolicy, Permission
 from pullwright.integrations.github.door import new_delivery
 from pullwright.integrations.github.events import interpret
-from pullwright.integrations.github.handler import GitHubHandler
+from pullwright.integrations.github.handler import ENDED, GitHubHandler
 from pullwright.integrations.github.markers import Marker, MarkerKey
 from pullwright.integrations.github.settings import GitHubSettings
 from pullwright.integrations.github.status_text import BotTexts
@@ -241,25 +241,20 @@ async def test_more_words_go_to_the_live_task(scene: Scene) -> None:
     assert await scene.store.status(task.id) is TaskStatus.QUEUED
 
 
-async def test_a_review_goes_to_the_live_task_or_makes_the_next_one(scene: Scene) -> None:
-    parent = await scene.published()
-    spec = spec_of(await scene.decide("pull_request_review.submitted", review=REVIEW, pull_request=PULL))
-    assert (spec.parent_id, spec.instruction, spec.work_key) == (parent.id, "No.", "github.com/5#9")
-    second = {**REVIEW, "id": 32, "body": "Still no."}
-    told = await scene.decide("pull_request_review.submitted", review=second, pull_request=PULL)
-    assert isinstance(told, Tell)
-    assert told.text == "Still no."
+async def test_a_review_of_a_task_that_has_ended_is_refused_and_never_makes_a_second_pull_request(scene: Scene) -> None:
+    await scene.published()
+    decision = await scene.decide("pull_request_review.submitted", review=REVIEW, pull_request=PULL)
+    assert isinstance(decision, Refuse)
+    assert decision.reason == ENDED
+    assert decision.reply is not None
 
 
-async def test_a_comment_on_our_pull_request_is_for_its_task(scene: Scene) -> None:
+async def test_a_comment_on_our_pull_request_is_answered_where_it_stands(scene: Scene) -> None:
     await scene.published()
     said = comment("@pull-bot rename it", path="src/a.py", pull_request_review_id=None)
-    spec = spec_of(await scene.decide("pull_request_review_comment.created", comment=said, pull_request=PULL))
-    assert spec.instruction == "About src/a.py: rename it"
+    decision = await scene.decide("pull_request_review_comment.created", comment=said, pull_request=PULL)
+    assert isinstance(decision, Refuse)
     assert scene.github.said[-1][0].in_review
-    told = await scene.decide("issue_comment.created", issue=ON_PULL, comment=comment("/agent rebase", id=12))
-    assert isinstance(told, Tell)
-    assert "up to date" in told.text
 
 
 async def test_others_pull_requests_are_left_alone(scene: Scene) -> None:
@@ -289,12 +284,12 @@ async def test_stop_status_retry_and_help(scene: Scene) -> None:
         assert (await scene.last()).status is DeliveryStatus.ANSWERED
 
 
-async def test_the_retry_button_tries_the_last_task_again(scene: Scene) -> None:
+async def test_the_retry_button_makes_no_second_pull_request(scene: Scene) -> None:
     parent = await scene.published()
     button = check(app={"id": 77}, external_id=parent.id)
-    spec = spec_of(await scene.decide("check_run.rerequested", check_run=button))
-    assert (spec.parent_id, spec.instruction) == (parent.id, parent.spec.instruction)
-    assert isinstance(await scene.decide("check_run.rerequested", check_run=button), Ignore)
+    decision = await scene.decide("check_run.rerequested", check_run=button)
+    assert isinstance(decision, Refuse)
+    assert decision.reason == ENDED
 
 
 async def test_a_deleted_comment_drops_only_the_task_that_it_asked_for(scene: Scene) -> None:
@@ -322,11 +317,10 @@ async def test_work_that_is_not_wanted_any_more_is_stopped(scene: Scene, event: 
     assert isinstance(await scene.decide(f"issues.{event}", issue=ISSUE, **more), Ignore)
 
 
-async def test_a_closed_pull_request_ends_its_task(scene: Scene) -> None:
+async def test_a_closed_pull_request_of_a_task_that_has_ended_needs_nothing(scene: Scene) -> None:
     await scene.published()
-    await scene.decide("pull_request_review.submitted", review=REVIEW, pull_request=PULL)
     closed = await scene.decide("pull_request.closed", pull_request={**PULL, "merged": True})
-    assert isinstance(closed, Stop)
+    assert isinstance(closed, Ignore)
     assert "merged" in closed.reason
 
 
