@@ -7,7 +7,6 @@ from typing import Any, Final
 import anyio
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import JSONResponse
-from fastapi.routing import APIRoute
 
 from pullwright.agents.errors import (
     ConfigError,
@@ -34,7 +33,10 @@ STATUS_OF: Final[tuple[tuple[type[PullwrightError], int], ...]] = (
 
 
 HEALTH: Final = "/healthz"
-"""The only path that answers without a token: whether the process and its database are well, and how many workers."""
+"""Answers without a token: whether the process and its database are well, and how many workers there are."""
+
+WEBHOOKS: Final = "/webhooks/"
+"""Below it, a signature takes the place of the token."""
 
 
 def make_app(
@@ -54,14 +56,13 @@ def make_app(
         specify: Makes specifications of what clients ask for.
         token: What clients of the API have to show.
         closing: Set when streams are to end.
-        more: Further routes, which guard themselves; their paths hold no parameters.
+        more: Routes below ``WEBHOOKS``, which guard themselves.
     """
     app = FastAPI(title="Pullwright", docs_url=None, redoc_url=None, openapi_url="/openapi.json")
     app.include_router(task_routes(store, engine, specify, closing))
     if more is not None:
         app.include_router(more)
-    open_paths = [HEALTH, *(route.path for route in more.routes if isinstance(route, APIRoute))] if more else [HEALTH]
-    app.add_middleware(Guard, token=token, open_paths=open_paths)
+    app.add_middleware(Guard, token=token, open_paths=[HEALTH], own_gate=WEBHOOKS if more else "")
     app.add_exception_handler(PullwrightError, _refused)
 
     @app.get(HEALTH)

@@ -17,19 +17,21 @@ class Guard:
     """Asks for ``Authorization: Bearer TOKEN`` (RFC 6750) on every path that is not open; an ASGI application.
 
     How long the comparison takes says nothing about the token. On every path a body has to say how long it is, and
-    may not be longer than ``BODY_BYTES``.
+    may not be longer than ``BODY_BYTES``. What is below ``own_gate`` is let through: it has a gate of its own.
     """
 
-    def __init__(self, app: ASGIApp, *, token: str, open_paths: Collection[str] = ()) -> None:
+    def __init__(self, app: ASGIApp, *, token: str, open_paths: Collection[str] = (), own_gate: str = "") -> None:
         self._app = app
         self._wanted = f"Bearer {token}".encode()
         self._open_paths = frozenset(open_paths)
+        self._own_gate = own_gate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return  # nothing here speaks anything else
-        status, reason = self._refusal(str(scope["path"]), str(scope["method"]), dict(scope["headers"]))
-        if status:
+        path = str(scope["path"])
+        status, reason = self._refusal(path, str(scope["method"]), dict(scope["headers"]))
+        if status and not (self._own_gate and path.startswith(self._own_gate)):
             await _refuse(send, status, reason)
             return
         await self._app(scope, receive, send)

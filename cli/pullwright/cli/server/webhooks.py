@@ -18,6 +18,7 @@ from pullwright.agents.errors import StoreError
 from pullwright.agents.intake.door import Door, Unreadable
 from pullwright.agents.ports.clock import Clock
 from pullwright.agents.ports.inbox import InboxStore, NewDelivery, Receipt
+from pullwright.cli.server.app import WEBHOOKS
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +66,7 @@ class Webhooks:
         """Return the route; there is none without a door."""
         router = APIRouter()
         if self._doors:
-            router.add_route("/webhooks/{source}/{connection}", self._answer, methods=["POST"])
+            router.add_route(WEBHOOKS + "{source}/{connection}", self._answer, methods=["POST"])
         return router
 
     async def _answer(self, request: Request) -> Response:
