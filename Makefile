@@ -25,6 +25,7 @@ bench: setup-test engine  ## print what a step, a call, a sandbox and a pool of 
 	@$(PY) tests/benchmarks/call_cost.py
 	@$(PY) tests/benchmarks/pool_simulation.py
 	@$(PY) -m tests.benchmarks.sandbox_cost
+	@$(PY) -m tests.benchmarks.queue_cost
 
 format: setup-test        ## put the sources in shape
 	@.venv/bin/ruff check --fix --quiet . || true

@@ -141,7 +141,6 @@ async def test_what_a_dead_worker_held_is_taken_back_at_once(url: str, heir: Dur
         dying = await stack.enter_async_context(open_store(url, SystemClock()))
         await dying.enlist(Worker(id="dying"))
         task = await a_running_task(dying, "dying")
-        await _locked(heir, "dying")
         assert await heir.tend() == []
     with anyio.fail_after(5):
         while not (taken := await heir.tend()):  # noqa: ASYNC110  # as workers do
@@ -180,16 +179,6 @@ async def test_a_worker_whose_file_goes_while_it_takes_it_makes_a_new_one(tmp_pa
                 group.start_soon(one.enlist, Worker(id=f"a{number}"))
                 group.start_soon(other.enlist, Worker(id=f"b{number}"))
         assert len(list((tmp_path / "workers").glob("*.lock"))) == 60
-
-
-async def _locked(store: DurableStore, worker_id: str) -> None:
-    """Wait until the server knows the worker's lock."""
-    query = "SELECT id FROM worker WHERE id = :id AND lock_key <> 0"
-    database = store._database  # type: ignore[attr-defined]
-    if type(database).__name__ == "PostgresDatabase":
-        with anyio.fail_after(5):
-            while not await database.read(lambda tx: tx.rows(query, id=worker_id)):  # noqa: ASYNC110
-                await anyio.sleep(0.01)
 
 
 async def test_a_clock_that_jumps_takes_nothing_from_the_living(file_url: str) -> None:

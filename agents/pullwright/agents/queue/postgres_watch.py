@@ -34,6 +34,9 @@ FLUSH_SECONDS: Final = 2.0
 LOCK_SECONDS: Final = 1.0
 """How often a lock is tried again that the server has not yet taken from a lost connection."""
 
+ENLIST_SECONDS: Final = 5.0
+"""How long a worker that begins waits for its lock; without one only its leases tell that it lives."""
+
 LONGEST_PAYLOAD: Final = 7000
 EVERYTHING: Final = "*"
 
@@ -61,6 +64,8 @@ class PostgresWatch:
         self._using = anyio.Lock()
         self._thread = CapacityLimiter(1)
         self._needed = anyio.Event()
+        self._tried = anyio.Event()
+        """The first connection is there, or will not come."""
         self._workers: dict[str, bool] = {}
         """Whether the lock of each is held."""
 
@@ -71,9 +76,11 @@ class PostgresWatch:
             self._told.set()
 
     async def enlist(self, worker_id: str) -> None:
-        """Hold a lock for a worker, now or as soon as the server gives it."""
+        """Hold a lock for a worker when this returns, if the server gives it soon; else as soon as it does."""
         self._workers[worker_id] = False
         self._needed.set()
+        with anyio.move_on_after(ENLIST_SECONDS):
+            await self._tried.wait()
         async with self._using:
             if self._link is not None:
                 await self._in_thread(partial(self._lock, self._link))
@@ -124,12 +131,14 @@ class PostgresWatch:
                 if not await self._connect():
                     return
                 pause = FIRST_PAUSE
+                self._tried.set()
                 self._bell.ring_all()  # for what nobody heard meanwhile
                 await self._hear()
             except _TROUBLE:
                 await anyio.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
             finally:
+                self._tried.set()
                 with anyio.CancelScope(shield=True):
                     await self._disconnect()
 
