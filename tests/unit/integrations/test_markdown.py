@@ -137,7 +137,7 @@ def test_hostile_texts_take_no_time(text: str) -> None:
     start = time.process_time()
     segments(text)
     defuse(text)
-    assert time.process_time() - start < 0.5  # what grows with the square takes many seconds
+    assert time.process_time() - start < 2  # what grows with the square takes many seconds
 
 
 @given(MARKDOWN | PIECES)
