@@ -85,7 +85,7 @@ async def serving(mode: str, closing: anyio.Event) -> AsyncIterator[FastAPI]:
         return
 
     async def specify(filing: Filing) -> TaskSpec:
-        raise NotImplementedError
+        raise AssertionError("only ignored deliveries are sent here")
 
     clock = SystemClock()
     with TemporaryDirectory() as folder:
@@ -115,10 +115,10 @@ class Nothing:
         return Ignore(reason="measured")
 
     async def reply(self, delivery: Delivery, reply: Reply) -> Made:
-        raise NotImplementedError
+        raise AssertionError("only ignored deliveries are sent here")
 
     async def find_reply(self, delivery: Delivery, reply: Reply) -> Made | None:
-        raise NotImplementedError
+        raise AssertionError("only ignored deliveries are sent here")
 
 
 async def measured(mode: str, rate: int, seconds: float) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +12,6 @@ from pullwright.agents.clock import SystemClock
 from pullwright.agents.errors import DamagedTask
 from pullwright.agents.ports.durable import DurableStore
 from pullwright.agents.ports.engine import Segment
-from pullwright.agents.queue.open import open_store
 from pullwright.agents.task import Task, TaskStatus
 from pullwright.agents.testing.contracts_lanes import in_lane
 from pullwright.agents.testing.contracts_store import finished
@@ -32,25 +29,6 @@ UNREADABLE = [
 TAKEN_NUMBER = "UPDATE task SET next_seq = 1 WHERE id = :id"
 GAPS = ["UPDATE task SET next_seq = 99 WHERE id = :id", "DELETE FROM event WHERE task_id = :id"]
 BAD_JOURNAL = [TAKEN_NUMBER, *GAPS]
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return filled.new_file(tmp_path)
-    given: str = request.getfixturevalue("postgres_url")
-    return given
-
-
-@pytest.fixture
-async def store(url: str) -> AsyncIterator[DurableStore]:
-    async with open_store(url, SystemClock()) as store:
-        yield store
 
 
 async def edit(url: str, statement: str, task: Task | None = None, **values: Any) -> None:

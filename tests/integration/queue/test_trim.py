@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,11 +9,9 @@ from typing import Any
 import pytest
 from anyio import to_thread
 
-from pullwright.agents.clock import SystemClock
 from pullwright.agents.errors import BlobMissing, ConfigError
 from pullwright.agents.ports.durable import DurableStore
 from pullwright.agents.queue import trim as trimming
-from pullwright.agents.queue.open import open_store
 from pullwright.agents.queue.trim import Trimmed, trim
 from pullwright.agents.task import Task, TaskStatus
 from pullwright.agents.testing.contracts_lanes import in_lane
@@ -24,25 +21,6 @@ from tests.integration.queue import filled
 pytestmark = pytest.mark.anyio
 
 OLD = "UPDATE task SET updated_at = updated_at - 10 * 86400"
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return filled.new_file(tmp_path)
-    given: str = request.getfixturevalue("postgres_url")
-    return given
-
-
-@pytest.fixture
-async def store(url: str) -> AsyncIterator[DurableStore]:
-    async with open_store(url, SystemClock()) as store:
-        yield store
 
 
 async def a_run(store: DurableStore, **spec: Any) -> Task:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -25,7 +26,7 @@ class _Entry:
     taken_until: float = 0.0
 
 
-class MemoryInbox:
+class MemoryInbox(ABC):
     """Deliveries; tasks are known to the class that inherits this."""
 
     _effects: dict[tuple[str, str], Effect]
@@ -36,23 +37,23 @@ class MemoryInbox:
         self._entries: dict[str, _Entry] = {}
         self._arrived = anyio.Event()
 
-    def _create(self, spec: TaskSpec) -> Task:
-        raise NotImplementedError
+    @abstractmethod
+    def _create(self, spec: TaskSpec) -> Task: ...
 
-    def _send(self, task_id: str, kind: SignalKind, text: str, author: str, key: str) -> Task:
-        raise NotImplementedError
+    @abstractmethod
+    def _send(self, task_id: str, kind: SignalKind, text: str, author: str, key: str) -> Task: ...
 
-    def _cancel(self, task_id: str, reason: str) -> Task:
-        raise NotImplementedError
+    @abstractmethod
+    def _cancel(self, task_id: str, reason: str) -> Task: ...
 
-    async def get(self, task_id: str) -> Task:
-        raise NotImplementedError
+    @abstractmethod
+    async def get(self, task_id: str) -> Task: ...
 
-    async def status(self, task_id: str) -> TaskStatus:
-        raise NotImplementedError
+    @abstractmethod
+    async def status(self, task_id: str) -> TaskStatus: ...
 
-    def _tasks(self) -> Sequence[Task]:
-        raise NotImplementedError
+    @abstractmethod
+    def _tasks(self) -> Sequence[Task]: ...
 
     async def receive(self, delivery: NewDelivery) -> Receipt:
         await anyio.lowlevel.checkpoint()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
@@ -15,18 +16,18 @@ from pullwright.agents.queue.keeping import never_meant
 from pullwright.agents.task import Task
 
 
-class MemoryKeep:
+class MemoryKeep(ABC):
     """Effects and blobs; whose lease holds is known to the class that inherits this."""
 
     def __init__(self) -> None:
         self._effects: dict[tuple[str, str], Effect] = {}
         self._blobs: dict[tuple[str, str], bytes] = {}
 
-    async def confirm(self, task: Holder) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    async def confirm(self, task: Holder) -> None: ...
 
-    def _fence(self, task: Holder) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _fence(self, task: Holder) -> None: ...
 
     async def intend(self, task: Holder, key: str, *, kind: str) -> tuple[Effect, bool]:
         await self.confirm(task)

@@ -12,7 +12,7 @@ from typing import Any, Final
 from pullwright.agents.change import RepositoryRef
 from pullwright.agents.errors import DamagedTask
 from pullwright.agents.events import JournalEntry, RunEvent, from_data, to_data
-from pullwright.agents.ports.lease import Attempt, AttemptOutcome, LaneStats, Worker
+from pullwright.agents.ports.lease import Attempt, AttemptOutcome, Worker
 from pullwright.agents.ports.outbox import Effect, EffectStatus
 from pullwright.agents.ports.store import Signal, SignalKind
 from pullwright.agents.queue.codec import spec_from_data
@@ -174,18 +174,6 @@ def lane_values(lane: Lane) -> dict[str, Value]:
         "vtime": lane.vtime,
         "place": lane.place,
     }
-
-
-def lane_stats(lane: Lane) -> LaneStats:
-    """Return what people see of a lane."""
-    return LaneStats(
-        key=lane.key,
-        weight=lane.weight,
-        max_running=lane.max_running,
-        paused=lane.paused,
-        queued=lane.queued,
-        running=lane.running,
-    )
 
 
 def signal_of(row: Row) -> Signal:

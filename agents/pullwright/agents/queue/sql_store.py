@@ -22,8 +22,8 @@ from pullwright.agents.queue import claims, filing, inbox, keeping, records, spe
 from pullwright.agents.queue import life as rules
 from pullwright.agents.queue.bell import WORK
 from pullwright.agents.queue.database import Database, Transaction
-from pullwright.agents.queue.fair import changed_lane
-from pullwright.agents.queue.rows import attempt_of, lane_of, lane_stats, worker_of
+from pullwright.agents.queue.fair import changed_lane, stats_of
+from pullwright.agents.queue.rows import attempt_of, lane_of, worker_of
 from pullwright.agents.queue.sql_inbox import SqlInbox
 from pullwright.agents.queue.task_ids import TaskIds
 from pullwright.agents.task import Task, TaskSpec, TaskStatus, WaitReason
@@ -196,7 +196,7 @@ class SqlStore(SqlInbox):
     # Lanes
 
     async def lanes(self) -> Sequence[LaneStats]:
-        return await self._database.read(lambda tx: [lane_stats(lane_of(row)) for row in tx.rows(LANES)])
+        return await self._database.read(lambda tx: [stats_of(lane_of(row)) for row in tx.rows(LANES)])
 
     async def set_lane(
         self, key: str, *, weight: float | None = None, max_running: int | None = None, paused: bool | None = None
