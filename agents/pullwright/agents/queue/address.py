@@ -54,7 +54,7 @@ def parse(url: str) -> Address:
         case "postgresql" | "postgres" | "postgresql+psycopg" if separator:
             return Address(engine="postgresql", url=f"postgresql+psycopg://{rest}", conninfo=f"postgresql://{rest}")
     raise ConfigError(
-        f"AGENT_DATABASE_URL {_PASSWORD.sub('***', url)!r} is not supported; "
+        f"the database URL {_PASSWORD.sub('***', url)!r} is not supported; "
         "use sqlite:////absolute/path/to/file.db or postgresql://user@host/database"
     )
 
