@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from functools import partial
@@ -28,6 +28,7 @@ from pullwright.agents.ports.model import DeltaListener
 from pullwright.agents.task import TaskSpec
 from pullwright.cli.intake import Origin
 from pullwright.cli.model_wiring import open_model, price_list
+from pullwright.cli.readiness import Readiness
 from pullwright.cli.settings import Settings
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
     from pullwright.sandbox.mirror import GitMirror
 
 RELEASE = version("pullwright")
+
+ENGINE_SECONDS = 2.0
+"""How often an engine that does not answer is asked again."""
 
 REAP_SECONDS = 60.0
 """How often a worker looks for what dead tasks left on the engine."""
@@ -186,8 +190,8 @@ async def open_advancer(
         holds: Says by its id whether a task is in hand here; what other tasks left on the engine is removed.
         note: Is told what takes long.
         on_delta: By task id, who is told what the model says while it says it.
-        when_ready: Called when a model is there, which may be long after the block has begun. Without it the block
-            begins with a model or not at all.
+        when_ready: Called when a model and the container engine are there, which may be long after the block has
+            begun. Without it the block begins with both or not at all.
 
     Raises:
         ModelError: The endpoint does not answer, or refuses the key.
@@ -201,11 +205,13 @@ async def open_advancer(
     from pullwright.sandbox.verifier import FreshVerifier
     from pullwright.sandbox.watchdog import watchdog
 
+    both = Readiness(2, when_ready) if when_ready else None
+    arrived = both.one_more if both else None
     async with (
         open_engine() as engine,
         watchdog(reaper_command(engine.url)),
-        reaping(engine, settings, holds),
-        open_model(settings, note, when_ready=when_ready) as opened,
+        reaping(engine, settings, holds, note=note, when_there=arrived),
+        open_model(settings, note, when_ready=arrived) as opened,
         open_provider(engine, settings, note) as provider,
     ):
         mirror = git_mirror(settings)
@@ -274,11 +280,28 @@ def reaper_command(engine_url: str) -> list[str]:
 
 
 @asynccontextmanager
-async def reaping(engine: DockerEngine, settings: Settings, holds: Callable[[str], bool]) -> AsyncIterator[None]:
+async def reaping(
+    engine: DockerEngine,
+    settings: Settings,
+    holds: Callable[[str], bool],
+    *,
+    note: Callable[[str], None],
+    when_there: Callable[[], None] | None = None,
+) -> AsyncIterator[None]:
     """Remove what dead tasks left on the engine: now, every minute for the length of the block, and at its end.
 
     Each process looks after its own things: those of a task that it does not hold any more go. Of the other processes
     of this installation, those of the dead go.
+
+    Args:
+        engine: Where to look.
+        settings: Which installation this is.
+        holds: As for ``open_advancer``.
+        note: Told once that the engine does not answer.
+        when_there: Called when it answers; without it, it must answer now.
+
+    Raises:
+        SandboxUnavailable: It does not.
     """
     from pullwright.sandbox.owner import alive, is_alive, owner
     from pullwright.sandbox.prune import reap
@@ -289,17 +312,40 @@ async def reaping(engine: DockerEngine, settings: Settings, holds: Callable[[str
     async def is_wanted(task: str, maker: str) -> bool:
         return holds(task[:TASK_ID_LENGTH]) if maker == owner() else await is_alive(folder, maker)
 
+    async def look() -> None:
+        await reap(engine, instance, is_wanted)
+
     async def again() -> None:
+        if when_there:
+            await _until_it_answers(look, note)
+            when_there()
         while True:
             await anyio.sleep(REAP_SECONDS)
             with suppress(SandboxError):
-                await reap(engine, instance, is_wanted)
+                await look()
 
     async with alive(folder):
-        await reap(engine, instance, is_wanted)
+        if not when_there:
+            await look()
         try:
             async with beside(again):
                 yield
         finally:  # what the engine did not let go of when it was asked to
             with anyio.move_on_after(LAST_REAP_SECONDS, shield=True), suppress(SandboxError):
-                await reap(engine, instance, is_wanted)
+                await look()
+
+
+async def _until_it_answers(look: Callable[[], Awaitable[None]], note: Callable[[str], None]) -> None:
+    waited = False
+    while True:
+        try:
+            await look()
+        except SandboxError as error:
+            if not waited:
+                note(f"work begins when the container engine answers: {error}")
+            waited = True
+            await anyio.sleep(ENGINE_SECONDS)
+        else:
+            if waited:
+                note("the container engine answers")
+            return

@@ -17,6 +17,7 @@ import pytest
 from pullwright.agents.testing.endpoint_script import by_turn
 from pullwright.agents.testing.scripted_endpoint import ScriptedEndpoint
 from pullwright.agents.testing.scripted_model import Reply
+from pullwright.sandbox.engine_dial import EngineAddress
 from tests.e2e.stage import OpenStage, Stage, fixing, prune
 from tests.e2e.test_trouble import INVOICE
 from tests.integration.sandbox.repositories import git
@@ -121,3 +122,21 @@ def test_a_person_sees_one_line_when_the_endpoint_is_away_and_the_run_goes_on(tm
         assert process.returncode == 0, err
         assert "tried again" not in out
         assert "goes on after step" in out
+
+
+def test_a_worker_that_starts_without_the_container_engine_works_when_it_is_there(tmp_path: Path) -> None:
+    with OpenStage(tmp_path, by_turn({"": fixing(INVOICE)})) as stage:
+        stage.forge.create_sample("acme", INVOICE)
+        checkout = stage.clone(INVOICE)
+        engine = EngineAddress.parse("", {}).url.removeprefix("unix://")
+        away = tmp_path / "engine.sock"
+        stage.extra["DOCKER_HOST"] = f"unix://{away}"
+        with started(stage, "one", "worker", "--slots", "1") as worker:
+            line_with(worker, "work begins when the container engine answers")
+            filed = stage.agent("run", "fix issue #42", "--detach", cwd=checkout)
+            assert filed.code == 0, filed.said
+            away.symlink_to(engine)
+            line_with(worker, "the container engine answers")
+            watched = stage.agent("watch", filed.out.split()[-1], cwd=checkout)
+            assert watched.code == 0, watched.said
+        assert len(stage.forge.pull_requests("acme", "invoice")) == 1

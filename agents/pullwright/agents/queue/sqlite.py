@@ -155,11 +155,14 @@ class SqliteDatabase:
 
     async def _version(self) -> int:
         """Return a number that changes with what other connections commit; -1 when the file does not tell."""
-        work = partial(self._writer.execute, "PRAGMA data_version")
         with suppress(sqlite3.Error):
-            cursor = await to_thread.run_sync(work, limiter=self._writing)
-            return int(cursor.fetchone()[0])
+            if not self._writing.borrowed_tokens:  # nobody writes, and microseconds are not worth a thread
+                return self._version_now()
+            return await to_thread.run_sync(self._version_now, limiter=self._writing)
         return -1
+
+    def _version_now(self) -> int:
+        return int(self._writer.execute("PRAGMA data_version").fetchone()[0])
 
     async def _patiently(self, work: Callable[[], T], limiter: CapacityLimiter) -> T:
         what = f"the database {str(self._path)!r}"
