@@ -10,7 +10,10 @@ from pullwright.cli.options import Json
 
 sandbox = typer.Typer(help="The sandbox that tasks run in.", no_args_is_help=True)
 endpoint = typer.Typer(help="The server that runs the model.", no_args_is_help=True)
+schedule = typer.Typer(help="Tasks that workers file again and again.", no_args_is_help=True)
 db = typer.Typer(help="The database that keeps tasks, journals and checkpoints.", no_args_is_help=True)
+
+ScheduleName = Annotated[str, typer.Argument(help="The schedule's name.")]
 
 
 @sandbox.command()
@@ -109,6 +112,86 @@ def trim(
     from pullwright.cli.commands.db import trim_command
 
     raise typer.Exit(trim_command(days=days, journals=journals))
+
+
+@schedule.command()
+def add(
+    name: ScheduleName,
+    task: Annotated[str, typer.Argument(help='What to do each time, as for "agent run".')],
+    cron: Annotated[
+        str, typer.Option(help='Minute, hour, day of month, month, day of week: "0 6 * * 1-5".', metavar="FIELDS")
+    ],
+    tz: Annotated[str, typer.Option(help="Time zone, such as Europe/Berlin.", metavar="ZONE")] = "UTC",
+    repo: Annotated[
+        str, typer.Option(help="Repository to work on, instead of this checkout.", metavar="PATH-or-URL")
+    ] = "",
+    base: Annotated[str, typer.Option(help="Branch, tag or commit to start from.", metavar="REF")] = "",
+    check: Annotated[
+        list[str], typer.Option(help="Command that must pass with the change; repeatable.", metavar="CMD")
+    ] = [],  # noqa: B006 - typer's way to say "repeatable"
+    no_pr: Annotated[bool, typer.Option("--no-pr", help="End with a local branch and a patch file.")] = False,
+    priority: Annotated[
+        int, typer.Option(min=-1000, max=1000, help="Higher goes first among the tasks of the repository.")
+    ] = 0,
+    overlap: Annotated[
+        str, typer.Option(help="When the task before is not over: skip, queue or replace.", metavar="HOW")
+    ] = "skip",
+    catch_up: Annotated[
+        str, typer.Option(help="How late it may be filed when no worker was there: 0 to 7d.", metavar="TIME")
+    ] = "1h",
+) -> None:
+    """File a task again and again, in the place of the schedule that has the name."""
+    from pullwright.cli.commands.schedule import add_command
+    from pullwright.cli.intake import RunRequest
+    from pullwright.cli.schedules import ScheduleRequest
+
+    filed = RunRequest(instruction=task, repo=repo, base=base, checks=tuple(check), no_pr=no_pr, priority=priority)
+    raise typer.Exit(
+        add_command(ScheduleRequest(name=name, cron=cron, tz=tz, overlap=overlap, catch_up=catch_up, task=filed))
+    )
+
+
+@schedule.command(name="list")
+def list_(json: Json = False) -> None:
+    """Show the schedules: when each is due, and what it did last."""
+    from pullwright.cli.commands.schedule import list_command
+
+    raise typer.Exit(list_command(json=json))
+
+
+@schedule.command(name="next")
+def next_(
+    name: ScheduleName,
+    count: Annotated[int, typer.Option(min=1, max=1000, help="How many times.")] = 5,
+) -> None:
+    """Show when a schedule is due."""
+    from pullwright.cli.commands.schedule import next_command
+
+    raise typer.Exit(next_command(name, count=count))
+
+
+@schedule.command()
+def pause(name: ScheduleName) -> None:
+    """File nothing for a schedule until it is resumed."""
+    from pullwright.cli.commands.schedule import pause_command
+
+    raise typer.Exit(pause_command(name, pause=True))
+
+
+@schedule.command()
+def resume(name: ScheduleName) -> None:
+    """Let a schedule go on; what would have been due meanwhile is not made up for."""
+    from pullwright.cli.commands.schedule import pause_command
+
+    raise typer.Exit(pause_command(name, pause=False))
+
+
+@schedule.command()
+def remove(name: ScheduleName) -> None:
+    """Remove a schedule; the tasks that it filed stay."""
+    from pullwright.cli.commands.schedule import remove_command
+
+    raise typer.Exit(remove_command(name))
 
 
 @endpoint.command()

@@ -63,6 +63,7 @@ TRUSTED_ONLY = frozenset(
         "sandbox_image",
         "sandbox_runtime",
         "sandbox_disk_mb",
+        "schedules",
         *(f"{scope}{limit}" for scope in (Scope.REPOSITORY_DAY, Scope.DAY) for limit in Limit),
     }
 )
@@ -98,6 +99,26 @@ class EndpointTable(BaseModel):
     """Empty for what ``model`` says."""
     kv_tokens: int = Field(default=0, ge=0)
     """Tokens that fit in its KV cache; 0 to believe what its metrics say."""
+
+
+class ScheduleTable(BaseModel):
+    """A task that is filed again and again: a table ``[[schedules]]``, or an object in ``AGENT_SCHEDULES``."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    cron: str
+    """Five fields, as for cron."""
+    tz: str = "UTC"
+    repo: str = Field(min_length=1)
+    """Path or URL of the repository."""
+    instruction: str = Field(min_length=1)
+    base: str = ""
+    checks: tuple[str, ...] = ()
+    no_pr: bool = False
+    priority: int = Field(default=0, ge=-1000, le=1000)
+    overlap: Literal["skip", "queue", "replace"] = "skip"
+    catch_up: str = "1h"
 
 
 class Settings(BaseSettings):
@@ -218,6 +239,8 @@ class Settings(BaseSettings):
     """Whether a repository may ask for ``open``."""
     dockerfile_builds: bool = False
     """Whether a repository may have its image built from its own Dockerfile, by the engine, with its network."""
+    schedules: tuple[ScheduleTable, ...] = ()
+    """Tasks that workers file again and again."""
     allow_paths: tuple[str, ...] = ()
     """Patterns of protected paths that changes may touch, in every repository."""
 
@@ -296,8 +319,9 @@ def load_settings(folder: Path) -> Settings:
 def _check_together(settings: Settings) -> None:
     """Check what only several settings together can get wrong."""
     names = [table.name for table in settings.endpoints]
-    if doubled := next((name for name in names if names.count(name) > 1), None):
-        raise ConfigError(f"two endpoints are named {doubled!r}; give each a name of its own")
+    for what, given in (("endpoints", names), ("schedules", [table.name for table in settings.schedules])):
+        if doubled := next((name for name in given if given.count(name) > 1), None):
+            raise ConfigError(f"two {what} are named {doubled!r}; give each a name of its own")
     single = [key for key in _ONE_ENDPOINT if key in settings.model_fields_set]
     if names and single:
         raise ConfigError(

@@ -73,6 +73,7 @@ def test_check_says_how_it_is(url: str, tmp_path: Path) -> None:
         "✔ workers: 0 alive",
         "✔ lanes: counted right",
         "✔ leases: none is stuck",
+        "✔ schedules: 0",
     ]
 
 
@@ -85,6 +86,7 @@ def test_check_finds_what_is_wrong(url: str, tmp_path: Path) -> None:
     assert f"✔ tasks: {TASKS - 1} queued, 1 running" in found.stdout
     assert "✔ workers: 1 alive" in found.stdout
     assert "✘ lanes: 2 counted wrong" in found.stdout
+    assert "✘ schedules: 2 of 3 were due and nobody looked" in found.stdout
     run(url, "UPDATE task SET lease_until = 1 WHERE attempt = 1")
     assert "✘ leases: 1 ended" in agent("db", "check", url=url, cwd=tmp_path).stdout
 

@@ -100,6 +100,8 @@ def _rows(table: str) -> list[dict[str, Any]]:
             return [_effect(number, key) for number, key in enumerate(keys, start=1)]
         case "delivery":
             return [_delivery(number) for number in range(3)]
+        case "schedule":
+            return [_schedule(number) for number in range(3)]
         case "spending":
             tokens = {"prompt_tokens": 2**40, "cached_tokens": 7, "completion_tokens": 0}
             return [{"day": "2026-12-31", "lane": "x/a/b", "steps": 1, **tokens, "seconds": 1 / 3, "dollars": 0.1}]
@@ -123,6 +125,22 @@ def _delivery(number: int) -> dict[str, Any]:
         "taken_until": 0.0,
         "received_at": MOMENT,
         "run_at": 0.0,
+    }
+
+
+def _schedule(number: int) -> dict[str, Any]:
+    last = {"last_at": MOMENT, "last_outcome": "filed", "last_reason": AWKWARD, "last_task_id": _id(number)}
+    return {
+        **(last if number else {"last_at": 0.0, "last_outcome": "", "last_reason": "", "last_task_id": ""}),
+        "name": f"s{number}",
+        "cron": "0 6 * * 1-5",
+        "tz": "Europe/Berlin",
+        "template": json.dumps(SPEC),
+        "overlap": "skip",
+        "catch_up": 1 / 3,
+        "origin": "here" if number else "",
+        "paused": number == 2,
+        "next_at": MOMENT,
     }
 
 

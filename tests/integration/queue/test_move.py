@@ -60,6 +60,7 @@ def test_nothing_runs_from_the_old_place_any_more(databases: tuple[str, str]) ->
     paused, attempt = 3, 8
     rows = rows_of(databases[0])
     assert all(row[paused] for row in rows["lane"])
+    assert [row[7] for row in rows["schedule"]] == [True] * 3
     assert [row[attempt] for row in rows["task"]][:2] == [2, 0], (
         "a worker that froze with attempt 1 writes nothing more"
     )

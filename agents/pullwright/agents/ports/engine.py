@@ -6,12 +6,13 @@ the store's fence lets only one of them write.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from pullwright.agents.ports.lease import LaneStats, Worker
 from pullwright.agents.ports.store import SignalKind
+from pullwright.agents.schedule import Schedule, ScheduleSpec
 from pullwright.agents.task import Task, TaskSpec
 
 SEGMENT_STEPS: Final = 50
@@ -87,6 +88,24 @@ class Engine(Protocol):
 
     async def cancel(self, task_id: str, *, reason: str) -> Task:
         """End a task; its worker stops within 2 s and keeps the work."""
+        ...
+
+    async def schedule(self, spec: ScheduleSpec) -> Schedule:
+        """File a task again and again; in the place of the schedule that has the name. Durable when this returns.
+
+        While engines serve, each time that is due is dealt with once, by one of them.
+
+        Raises:
+            ConfigError: The specification is wrong.
+        """
+        ...
+
+    async def unschedule(self, name: str) -> bool:
+        """File no more tasks under this name, and say whether it was there; those that were filed stay."""
+        ...
+
+    async def schedules(self) -> Sequence[Schedule]:
+        """Return all schedules by name, with what they did last and when they are due."""
         ...
 
     async def stats(self) -> EngineStats:

@@ -13,6 +13,7 @@ from pullwright.agents.queue.address import Address, parse
 from pullwright.agents.queue.life import LEASE_SECONDS
 from pullwright.agents.queue.migrations import Schema, check
 from pullwright.agents.queue.migrations.running import connect, plain_errors
+from pullwright.agents.schedule import PUNCTUAL_SECONDS
 
 CLOCK_SECONDS: Final = 5.0
 """Clocks that differ by more are worth a word."""
@@ -49,6 +50,9 @@ class Condition:
     """Lanes that do not count their tasks right."""
     stuck: int
     """Runs whose lease ended long ago and that nobody has taken back."""
+    schedules: int
+    overdue: int
+    """Schedules that were due long ago and that nobody has looked at."""
     ahead: float
     """Seconds that the database's clock is ahead of this host's."""
     warnings: tuple[str, ...]
@@ -89,12 +93,15 @@ def _inspect(connection: Connection, address: Address, schema: Schema) -> Condit
         workers=_count(connection, "SELECT count(*) FROM worker WHERE seen_at > :moment", late) if ours else 0,
         wrong_lanes=_count(connection, WRONG_LANES, {}) if ours else 0,
         stuck=_count(connection, _STUCK, late) if ours else 0,
+        schedules=_count(connection, "SELECT count(*) FROM schedule", {}) if ours else 0,
+        overdue=_count(connection, _OVERDUE, {"moment": now - PUNCTUAL_SECONDS}) if ours else 0,
         ahead=ahead,
         warnings=tuple(_warnings(connection, ahead)),
     )
 
 
 _STUCK = "SELECT count(*) FROM task WHERE status IN ('running', 'canceling') AND lease_until < :moment"
+_OVERDUE = "SELECT count(*) FROM schedule WHERE NOT paused AND next_at > 0 AND next_at < :moment"
 
 
 def _now(connection: Connection) -> float:

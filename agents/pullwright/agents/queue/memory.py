@@ -22,6 +22,7 @@ from pullwright.agents.queue.fair import Lane, after_claim, changed_lane, next_l
 from pullwright.agents.queue.life import Life
 from pullwright.agents.queue.memory_inbox import MemoryInbox
 from pullwright.agents.queue.memory_keep import MemoryKeep, Spendings
+from pullwright.agents.queue.memory_schedules import MemorySchedules
 from pullwright.agents.queue.task_ids import TaskIds
 from pullwright.agents.task import LIVE, Task, TaskSpec, TaskStatus, WaitReason
 
@@ -54,12 +55,13 @@ class _Record:
         )
 
 
-class MemoryStore(MemoryKeep, MemoryInbox):
+class MemoryStore(MemoryKeep, MemoryInbox, MemorySchedules):
     """Keeps everything until the process ends. Implements every role of the store."""
 
     def __init__(self, clock: Clock) -> None:
         MemoryKeep.__init__(self)
         MemoryInbox.__init__(self, clock, TaskIds())
+        MemorySchedules.__init__(self)
         self._records: dict[str, _Record] = {}
         self._lanes: dict[str, Lane] = {}
         self._workers: dict[str, Worker] = {}

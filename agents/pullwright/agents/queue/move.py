@@ -1,7 +1,8 @@
 """Moving everything from one database to another, of either engine: one transaction on the target, all or nothing.
 
-Nobody can write to the source meanwhile. In the end its lanes are paused and its leases fenced: a task that is in both
-must not be worked on in both. Rows of workers stay behind, for they are processes that know the source only.
+Nobody can write to the source meanwhile. In the end its lanes and schedules are paused and its leases fenced: a task
+that is in both must not be worked on in both. Rows of workers stay behind, for they are processes that know the source
+only.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from pullwright.agents.queue.tables import (
     EffectRow,
     EventRow,
     LaneRow,
+    ScheduleRow,
     SignalRow,
     SpendingRow,
     TaskRow,
@@ -54,6 +56,7 @@ _ROWS: Final[tuple[type[SQLModel], ...]] = (
     BlobRow,
     DeliveryRow,
     SpendingRow,
+    ScheduleRow,
 )
 
 MOVED: Final = tuple(_TABLES[str(row.__tablename__)] for row in _ROWS)
@@ -61,6 +64,7 @@ TASK: Final = _TABLES[str(TaskRow.__tablename__)]
 LANE: Final = _TABLES[str(LaneRow.__tablename__)]
 WORKER: Final = _TABLES[str(WorkerRow.__tablename__)]
 DELIVERY: Final = _TABLES[str(DeliveryRow.__tablename__)]
+SCHEDULE: Final = _TABLES[str(ScheduleRow.__tablename__)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +78,7 @@ class Copied:
 
 
 def move(source: str, target: str, *, done: Callable[[Copied], None] = lambda _: None) -> tuple[Copied, ...]:
-    """Copy every row, compare, and pause the lanes of the source.
+    """Copy every row, compare, and pause the lanes and the schedules of the source.
 
     Args:
         source: URL of the database to copy; it has the schema of this release.
@@ -152,6 +156,7 @@ def _refuse_full(connection: Connection, address: Address) -> None:
 def _close(connection: Connection) -> None:
     """Let nothing be begun from the source, and nothing be written there by a worker that froze and comes to life."""
     connection.execute(update(LANE).values(paused=True))
+    connection.execute(update(SCHEDULE).values(paused=True))
     fenced = update(TASK).where(TASK.c.status.in_(["running", "canceling"]))
     connection.execute(fenced.values(attempt=TASK.c.attempt + 1, worker_id="", lease_until=0.0))
     waiting = update(DELIVERY).where(DELIVERY.c.status == "waiting")

@@ -25,6 +25,7 @@ from pullwright.agents.queue.database import Database, Transaction
 from pullwright.agents.queue.fair import changed_lane, stats_of
 from pullwright.agents.queue.rows import attempt_of, lane_of, worker_of
 from pullwright.agents.queue.sql_inbox import SqlInbox
+from pullwright.agents.queue.sql_schedules import SqlSchedules
 from pullwright.agents.queue.task_ids import TaskIds
 from pullwright.agents.task import Task, TaskSpec, TaskStatus, WaitReason
 
@@ -45,7 +46,7 @@ GONE: Final = "UPDATE worker SET seen_at = 0 WHERE id = :id"
 FORGET: Final = "DELETE FROM worker WHERE seen_at < :long_ago"
 
 
-class SqlStore(SqlInbox):
+class SqlStore(SqlInbox, SqlSchedules):
     """Implements every role of the store. Methods hand one function to the database, which runs it in a transaction."""
 
     def __init__(self, database: Database, clock: Clock, *, max_losses: int = rules.MAX_LOSSES) -> None:

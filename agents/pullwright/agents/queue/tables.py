@@ -6,7 +6,7 @@ compared has the collation ``C``, so that both engines sort as Python does and p
 
 There are no foreign keys: whoever writes a row holds the lock of its task already, and nothing ever deletes a task.
 Indexes are partial, so that finished tasks cost the queue nothing. ``lease_until`` is in none, so that a heartbeat
-rewrites no index. Tenants and schedules have no table yet.
+rewrites no index. Tenants have no table.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ PUBLISHED = text("pull_request_url <> ''")
 MEANT = text("meaning_key <> ''")
 TO_COME = text("status = 'waiting'")
 FILED = text("status = 'filed'")
+AHEAD = text("NOT paused AND next_at > 0")
 
 
 class TaskRow(SQLModel, table=True):
@@ -185,6 +186,33 @@ class DeliveryRow(SQLModel, table=True):
     """0 while nobody has it."""
     received_at: float = Field(sa_type=Double)
     run_at: float = Field(sa_type=Double)
+
+
+class ScheduleRow(SQLModel, table=True):
+    """A task that is filed again and again."""
+
+    __tablename__ = "schedule"
+    __table_args__ = (Index("schedule_due", "next_at", sqlite_where=AHEAD, postgresql_where=AHEAD),)
+
+    name: str = Field(primary_key=True, sa_type=NAME)
+    cron: str = Field(sa_type=Text)
+    tz: str = Field(sa_type=Text)
+    template: str = Field(sa_type=Text)
+    """The specification of its tasks, as in ``task.spec``."""
+    overlap: str = Field(sa_type=Text)
+    catch_up: float = Field(sa_type=Double)
+    """Seconds."""
+    origin: str = Field(sa_type=NAME)
+    """The installation whose settings hold it; empty when it was made by a command."""
+    paused: bool
+    next_at: float = Field(sa_type=Double)
+    """When it is due; 0 when it never is again."""
+    last_at: float = Field(sa_type=Double)
+    """The time that was due last; 0 before the first."""
+    last_outcome: str = Field(sa_type=Text)
+    last_reason: str = Field(sa_type=Text)
+    last_task_id: str = Field(sa_type=NAME)
+    """The task that it filed last."""
 
 
 class WorkerRow(SQLModel, table=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -20,11 +21,13 @@ from pullwright.agents.ports.engine import Advance, EngineStats
 from pullwright.agents.ports.lease import Terms, Worker
 from pullwright.agents.ports.store import SignalKind
 from pullwright.agents.queue.life import LEASE_SECONDS
+from pullwright.agents.schedule import Schedule, ScheduleSpec
 from pullwright.agents.task import Task, TaskSpec, TaskStatus
 from pullwright.agents.worker.beat import Beat
 from pullwright.agents.worker.endings import LAST_WORD_SECONDS, ended_by, let_go
 from pullwright.agents.worker.segments import Ending, LeasedSegment, Roster
 from pullwright.agents.worker.tender import Tender, spread
+from pullwright.agents.worker.timekeeper import LOOK_SECONDS, Timekeeper
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +52,8 @@ class Rhythm:
     """Between two looks after dead workers and due tasks."""
     idle: float = 1.0
     """How long a worker with a free slot relies on being told of work."""
+    look: float = LOOK_SECONDS
+    """How long it relies on being told that a schedule was changed."""
 
 
 class QueueEngine:
@@ -99,6 +104,15 @@ class QueueEngine:
     async def cancel(self, task_id: str, *, reason: str) -> Task:
         return await self._store.cancel(task_id, reason=reason)
 
+    async def schedule(self, spec: ScheduleSpec) -> Schedule:
+        return await self._store.put_schedule(spec)
+
+    async def unschedule(self, name: str) -> bool:
+        return await self._store.remove_schedule(name)
+
+    async def schedules(self) -> Sequence[Schedule]:
+        return await self._store.schedules()
+
     async def stats(self) -> EngineStats:
         lanes = tuple(await self._store.lanes())
         return EngineStats(
@@ -147,6 +161,8 @@ class QueueEngine:
         async with create_task_group() as group:
             group.start_soon(keep)
             group.start_soon(Tender(self._store, roster, terms=self._terms, every=rhythm.tend).go_on)
+            if not self._only:  # who takes nothing from the queue puts nothing into it
+                group.start_soon(Timekeeper(self._store, every=rhythm.look).go_on)
             try:
                 await self._work(worker_id, advance)
             finally:

@@ -107,7 +107,15 @@ def _queue_facts(found: Condition) -> list[tuple[Mark, str]]:
     if found.stuck:
         stuck = f"leases: {found.stuck} ended and nobody has taken the run back"
         leases = (Mark.MISSING, f"{stuck}; start a worker with `agent worker`")
-    return [(Mark.OK, f"workers: {found.workers} alive"), lanes, leases]
+    return [(Mark.OK, f"workers: {found.workers} alive"), lanes, leases, _schedule_fact(found)]
+
+
+def _schedule_fact(found: Condition) -> tuple[Mark, str]:
+    if found.overdue:
+        noun = "was" if found.overdue == 1 else "were"
+        late = f"schedules: {found.overdue} of {found.schedules} {noun} due and nobody looked"
+        return Mark.MISSING, f"{late}; start a worker with `agent worker`"
+    return Mark.OK, f"schedules: {found.schedules}"
 
 
 def _say(line: str) -> None:

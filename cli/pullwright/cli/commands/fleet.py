@@ -36,7 +36,7 @@ async def _workers(store: DurableStore, *, json: bool) -> int:
         _lines(json_.dumps(asdict(worker), default=str) for worker in workers)
         return 0
     names = ("name", "host", "pid", "version", "slots", "running", "seen", "")
-    _table(names, [_worker_row(worker) for worker in workers], "no worker is alive; start one with: agent worker")
+    print_table(names, [_worker_row(worker) for worker in workers], "no worker is alive; start one with: agent worker")
     return 0
 
 
@@ -53,7 +53,7 @@ async def _lanes(store: DurableStore, *, json: bool) -> int:
         _lines(json_.dumps(asdict(lane)) for lane in lanes)
         return 0
     names = ("lane", "weight", "most at once", "running", "queued", "")
-    _table(names, [_lane_row(lane) for lane in lanes], "no repository has had a task yet")
+    print_table(names, [_lane_row(lane) for lane in lanes], "no repository has had a task yet")
     return 0
 
 
@@ -69,7 +69,8 @@ def _lane_row(lane: LaneStats) -> Sequence[str]:
     return lane.key, f"{lane.weight:g}", str(lane.max_running), str(lane.running), str(lane.queued), state
 
 
-def _table(names: Sequence[str], rows: Sequence[Sequence[str]], nothing: str) -> None:
+def print_table(names: Sequence[str], rows: Sequence[Sequence[str]], nothing: str) -> None:
+    """Print rows under their names, or a line when there are none."""
     from rich.console import Console
     from rich.table import Column, Table
 

@@ -19,6 +19,7 @@ from pullwright.cli.capacity import default_slots
 from pullwright.cli.intake import Origin, RunRequest, specify
 from pullwright.cli.intake_wiring import open_intake, serving
 from pullwright.cli.runtime import drainable, run_async
+from pullwright.cli.schedules import reconcile
 from pullwright.cli.server.app import make_app
 from pullwright.cli.server.listen import listen
 from pullwright.cli.server.tasks import Filing
@@ -57,6 +58,7 @@ def serve_command(request: ServeRequest) -> int:
 async def _serve(settings: Settings, request: ServeRequest) -> int:
     async with wiring.open_store(settings) as store:
         place = await wiring.instance_name(settings)
+        await reconcile(settings, store, complain)
         worker = wiring.this_worker(settings, slots=request.slots or default_slots(settings), place=place)
         limits = settings.day_limits
         engine = QueueEngine(store, worker, drain_seconds=request.drain_seconds, held=True, limits=limits)

@@ -15,6 +15,7 @@ from pullwright.cli import model_wiring, wiring
 from pullwright.cli.begin import begun_or_ended
 from pullwright.cli.capacity import default_slots
 from pullwright.cli.runtime import drainable, run_async
+from pullwright.cli.schedules import reconcile
 from pullwright.cli.settings import Settings, load_settings
 from pullwright.cli.speech import complain
 
@@ -41,6 +42,8 @@ async def _work(settings: Settings, request: WorkerRequest) -> int:
     async with wiring.open_store(settings) as store:
         task_id = (await store.get(request.task)).id if request.task else ""
         place = await wiring.instance_name(settings)
+        if not task_id:
+            await reconcile(settings, store, complain)
         worker = wiring.this_worker(settings, slots=request.slots or default_slots(settings), place=place)
         # Who came for one task, or for what stands in the queue now, can not wait for an endpoint.
         patient = not (task_id or request.until_empty)
