@@ -1,0 +1,247 @@
+"""Decides what becomes of what Jira told us, and says it there. Implements ``intake.source.Handler``."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Final, Protocol
+
+from pullwright.agents.change import RepositoryRef
+from pullwright.agents.errors import NotFound
+from pullwright.agents.intake.decisions import Answer, Decision, File, Ignore, Refuse, Reply, ReplyKind, Stop, Tell
+from pullwright.agents.ports.inbox import Delivery, InboxStore
+from pullwright.agents.ports.store import SignalKind
+from pullwright.agents.task import Task, TaskStatus
+from pullwright.agents.worker.outbox import Made
+from pullwright.integrations.commands import Verb
+from pullwright.integrations.jira import meanings as m
+from pullwright.integrations.jira.authority import Authority
+from pullwright.integrations.jira.changes import DONE
+from pullwright.integrations.jira.markers import Marker
+from pullwright.integrations.jira.meaning_codec import meaning_from_json
+from pullwright.integrations.jira.repository_choice import RepositoryChoice, Unsure
+from pullwright.integrations.jira.requested_work import WorkTerms, progress_of, specify, words_of
+from pullwright.integrations.jira.status_text import JiraTexts
+from pullwright.integrations.jira.tickets import Ticket
+from pullwright.integrations.jira.voice import Place, Voice
+
+SEEN: Final = Reply(kind=ReplyKind.SEEN)
+
+_SPOKEN: Final = frozenset({m.Cause.COMMENTED, m.Cause.AUTOMATION})
+"""What has words of its own."""
+_AGAIN: Final = frozenset({Verb.RETRY, Verb.RUN, Verb.PLAN})
+"""Commands by which somebody wants to begin although there is a pull request."""
+
+_TAKEN_BACK: Final = {
+    m.Gone.UNLABELED: (m.Cause.LABELED, m.Cause.CREATED),
+    m.Gone.UNASSIGNED: (m.Cause.ASSIGNED, m.Cause.CREATED),
+}
+"""What ends only the work that it began."""
+
+Asked = m.WorkRequested | m.ControlRequested
+
+
+class Reader(Protocol):
+    """Reads tickets. Both methods raise NotFound for one that is gone, or can not be seen."""
+
+    async def facts(self, reference: str) -> m.TicketFacts:
+        """Return what a ticket is now, and little more."""
+        ...
+
+    async def read(self, reference: str, at: datetime, *, asking_comment: str = "") -> Ticket:
+        """Return a ticket as it was at a moment."""
+        ...
+
+
+class JiraHandler:
+    """Decides on the deliveries of one Jira."""
+
+    def __init__(
+        self,
+        *,
+        bot: m.BotIdentity,
+        inbox: InboxStore,
+        authority: Authority,
+        reader: Reader,
+        choice: RepositoryChoice,
+        repository: Callable[[str], RepositoryRef],
+        voice: Voice,
+        texts: JiraTexts,
+        terms: WorkTerms | None = None,
+    ) -> None:
+        """Make one; ``repository`` makes a reference of ``owner/name``."""
+        self._bot = bot
+        self._inbox = inbox
+        self._authority = authority
+        self._reader = reader
+        self._choice = choice
+        self._repository = repository
+        self._voice = voice
+        self._texts = texts
+        self._terms = terms or WorkTerms()
+
+    async def handle(self, delivery: Delivery) -> Decision:
+        meaning = meaning_from_json(delivery.content)
+        match meaning:
+            case m.WorkRequested() | m.ControlRequested():
+                return await self._asked(delivery, meaning)
+            case m.RequestWithdrawn():
+                return await self._withdrawn(meaning)
+            case m.SubjectGone():
+                return await self._gone(meaning)
+        return Ignore(reason=meaning.reason if isinstance(meaning, m.Ignored) else "there is nothing to do")
+
+    async def reply(self, delivery: Delivery, reply: Reply) -> Made:
+        place = place_of(delivery)
+        if reply.kind is ReplyKind.SEEN:
+            return await self._voice.move(place, self._terms.in_progress) or Made()
+        return await self._voice.comment(place, reply.text, _marker(delivery))
+
+    async def find_reply(self, delivery: Delivery, reply: Reply) -> Made | None:
+        if reply.kind is ReplyKind.SEEN:
+            return None  # moved twice is moved once
+        return await self._voice.find_comment(place_of(delivery), _marker(delivery))
+
+    # What people ask for
+
+    async def _asked(self, delivery: Delivery, asked: Asked) -> Decision:
+        try:
+            now = await self._reader.facts(asked.ticket.reference if asked.ticket else "")
+        except NotFound:
+            return Ignore(reason="the ticket is gone, or can not be seen")
+        if self._bot.projects and now.project not in self._bot.projects:
+            return Ignore(reason="a project that is not listened to")
+        verdict = await self._authority.decide(
+            asked.actor, project=now.project, public=asked.public and now.service_desk
+        )
+        if not verdict.allowed:
+            return self._refuse(verdict.reason, aloud=verdict.say_aloud)
+        # Named anew: Automation may know no more than the key.
+        work_key = self._bot.work_key(now.id)
+        tasks = await self._inbox.tasks_of(work_key)
+        if isinstance(asked, m.ControlRequested):
+            return self._control(asked, tasks)
+        return await self._work(delivery, asked, now, tasks)
+
+    async def _work(
+        self, delivery: Delivery, asked: m.WorkRequested, now: m.TicketFacts, tasks: Sequence[Task]
+    ) -> Decision:
+        words = words_of(asked.request) if asked.cause in _SPOKEN else ""
+        author = asked.actor.name or asked.actor.account if asked.actor else ""
+        if live := _live(tasks):
+            return _tell(live, words, author)
+        if refused := self._is_there_already(asked, tasks):
+            return refused
+        at = _aware(asked.at or delivery.received_at)
+        try:
+            ticket = await self._reader.read(now.id, at, asking_comment=asked.comment_id)
+        except NotFound:
+            return Ignore(reason="the ticket is gone, or can not be seen")
+        if ticket.status.category.key == DONE:
+            return self._refuse("the ticket is done; move it back first", aloud=True)
+        chosen = self._choice.choose(ticket.traits, named=asked.request.arguments.get("repo", ""))
+        if isinstance(chosen, Unsure):
+            text = self._texts.which_repository(chosen.reason, chosen.choices)
+            return Refuse(reason=chosen.reason, reply=Reply(kind=ReplyKind.COMMENT, text=text))
+        spec = specify(
+            ticket,
+            asked.request,
+            chosen=chosen,
+            repository=self._repository(chosen.repository),
+            work_key=self._bot.work_key(now.id),
+            terms=self._terms,
+            boundary=secrets.token_hex(16),
+        )
+        return File(spec=spec, words=words, author=author, reply=SEEN if self._terms.in_progress else None)
+
+    def _is_there_already(self, asked: m.WorkRequested, tasks: Sequence[Task]) -> Decision | None:
+        url = tasks[0].pull_request_url if tasks else ""
+        again = asked.cause is m.Cause.COMMENTED and asked.request.verb in _AGAIN
+        if not url or again:
+            return None
+        return self._refuse(f"there is a pull request already, {url}; comment `/agent retry` for another", aloud=True)
+
+    def _control(self, control: m.ControlRequested, tasks: Sequence[Task]) -> Decision:
+        live = _live(tasks)
+        match control.verb:
+            case Verb.STOP if live is None:
+                return self._refuse("nothing is being worked on here", aloud=True)
+            case Verb.STOP if live:
+                who = control.actor.name or control.actor.account if control.actor else "somebody"
+                return Stop(task_id=live.id, reason=f"{who} asked to stop")
+            case Verb.STATUS if tasks:
+                return _answer("status", self._texts.progress(progress_of(tasks[0])))
+        if control.unknown:
+            return _answer("help", self._texts.unclear(control.unknown))
+        return _answer("help", self._texts.help())
+
+    # What ends work
+
+    async def _withdrawn(self, meaning: m.RequestWithdrawn) -> Decision:
+        """Drop the task that a deleted comment asked for, if it has not begun."""
+        live = _live(await self._inbox.tasks_of(meaning.work_key))
+        if live is None or live.status not in (TaskStatus.SCHEDULED, TaskStatus.QUEUED):
+            return Ignore(reason="no task that waits came from it")
+        asked = await self._what_asked_for(live)
+        if asked is None or asked.comment_id != meaning.comment_id:
+            return Ignore(reason="no task that waits came from it")
+        return Stop(task_id=live.id, reason="the comment that asked for it was deleted")
+
+    async def _gone(self, meaning: m.SubjectGone) -> Decision:
+        live = _live(await self._inbox.tasks_of(meaning.work_key))
+        reason = f"the ticket was {meaning.why}"
+        if live is None:
+            return Ignore(reason=f"{reason}, and no task is on it")
+        asked = await self._what_asked_for(live)
+        if meaning.why in _TAKEN_BACK and (asked is None or asked.cause not in _TAKEN_BACK[meaning.why]):
+            return Ignore(reason=f"{reason}, but something else asked for the work")
+        return Stop(task_id=live.id, reason=reason)
+
+    async def _what_asked_for(self, task: Task) -> m.WorkRequested | None:
+        origin = await self._inbox.origin(task.id)
+        asked = meaning_from_json(origin.content) if origin and origin.source == "jira" else None
+        return asked if isinstance(asked, m.WorkRequested) else None
+
+    def _refuse(self, reason: str, *, aloud: bool) -> Refuse:
+        text = self._texts.refusal(reason) if aloud else ""
+        return Refuse(reason=reason, reply=Reply(kind=ReplyKind.COMMENT, text=text) if aloud else None)
+
+
+def place_of(delivery: Delivery) -> Place:
+    """Return where a delivery is answered.
+
+    Raises:
+        NotFound: It belongs to no ticket.
+    """
+    meaning = meaning_from_json(delivery.content)
+    if meaning.ticket is None or not meaning.ticket.reference:
+        raise NotFound(f"delivery {delivery.id!r} belongs to no ticket to answer in")
+    people = (meaning.actor.account,) if meaning.actor else ()
+    ticket = meaning.ticket
+    return Place(reference=ticket.reference, key=ticket.key, work_key=delivery.work_key, people=people)
+
+
+def _live(tasks: Sequence[Task]) -> Task | None:
+    return next((task for task in tasks if not task.status.terminal), None)
+
+
+def _tell(task: Task, words: str, author: str) -> Decision:
+    if not words:
+        return Ignore(reason="a task is on it already")
+    if task.status is TaskStatus.CANCELING:
+        return Ignore(reason="the task is being stopped")
+    kind = SignalKind.ANSWER if task.status is TaskStatus.WAITING else SignalKind.MESSAGE
+    return Tell(task_id=task.id, kind=kind, text=words, author=author)
+
+
+def _answer(what: str, text: str) -> Answer:
+    return Answer(reason=what, reply=Reply(kind=ReplyKind.COMMENT, text=text))
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _marker(delivery: Delivery) -> Marker:
+    return Marker(task_id=delivery.id, step="reply")
