@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from secrets import token_hex
 from urllib.parse import quote
 
 import anyio
@@ -236,7 +237,7 @@ class GitMirror:
     async def _askpass(self) -> Path:
         file = anyio.Path(self._root, "askpass")
         if not await file.exists():
-            fresh = anyio.Path(self._root, f"askpass.{id(self):x}")
+            fresh = anyio.Path(self._root, f"askpass.{token_hex(4)}")
             await fresh.write_text(ASKPASS)
             await fresh.chmod(0o700)
             await fresh.rename(file)

@@ -51,12 +51,17 @@ _NOTIFY: Final = f"""
 SELECT pg_notify('{CHANNEL}', :payload),
 extract(epoch FROM clock_timestamp())::float8 + CAST(:skew AS float8) AS updated_at"""
 _FATE: Final = "SELECT pg_xact_status(CAST(:xid AS xid8)) AS fate"
-_WITNESS: Final = """
+_WITNESS: Final = "SELECT number FROM witness WHERE connection = :connection AND number >= :number"
+_ENTRY: Final = """
 SELECT seq FROM event WHERE task_id = :task_id AND seq = :seq AND at = CAST(:at AS float8)
 AND xmin = CAST(CAST(:xid AS xid8) AS xid)"""
 _DEAD: Final = """
 SELECT worker.id FROM worker WHERE worker.lock_key <> 0 AND worker.id = ANY(CAST(:ids AS text[]))
 AND worker.database_start = extract(epoch FROM pg_postmaster_start_time())::float8
+AND NOT EXISTS (
+    SELECT FROM pg_stat_bgwriter WHERE stats_reset > pg_postmaster_start_time()
+    AND stats_reset > clock_timestamp() - CAST(:lease AS float8) * interval '1 second'
+)
 AND NOT EXISTS (
     SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
@@ -64,7 +69,7 @@ AND NOT EXISTS (
 )"""
 
 
-class _Unanswered(Again):
+class Unanswered(Again):
     """The connection ended during a commit."""
 
     def __init__(self, xid: str, tx: PostgresTransaction, outcome: object) -> None:
@@ -80,7 +85,7 @@ class _Attempts(Generic[T]):
     def __init__(self, database: PostgresDatabase, work: Callable[[Transaction], T]) -> None:
         self._database = database
         self._work = work
-        self._last: _Unanswered | None = None
+        self._last: Unanswered | None = None
 
     def __call__(self) -> tuple[T, Collection[str]]:
         if self._last is not None:
@@ -89,7 +94,7 @@ class _Attempts(Generic[T]):
             self._last = None
         try:
             return self._database.run_once(self._work)
-        except _Unanswered as exc:
+        except Unanswered as exc:
             self._last = exc
             raise
 
@@ -170,7 +175,7 @@ class PostgresDatabase:
         if self._steady.unsure(tx.now) or not worker_ids:
             return ()
         ids = "{" + ",".join(f'"{_escaped(worker_id)}"' for worker_id in worker_ids) + "}"
-        return {row["id"] for row in tx.rows(_DEAD, ids=ids)}
+        return {row["id"] for row in tx.rows(_DEAD, ids=ids, lease=LEASE_SECONDS)}
 
     def unsure(self, now: float) -> bool:
         return self._steady.unsure(now) or now < self._server_start + LEASE_SECONDS
@@ -243,7 +248,7 @@ class PostgresDatabase:
             tx.commit()
         except ConnectionLost as exc:
             if tx.xid:
-                raise _Unanswered(tx.xid, tx, (result, tx.topics)) from exc
+                raise Unanswered(tx.xid, tx, (result, tx.topics)) from exc
             raise
         except BaseException:
             self._undo(link)
@@ -254,11 +259,11 @@ class PostgresDatabase:
             with suppress(Again, StoreError):
                 link.simply("ROLLBACK")
 
-    def committed(self, last: _Unanswered) -> bool:
+    def committed(self, last: Unanswered) -> bool:
         """Find out what became of a transaction whose commit was not answered.
 
-        A server that crashed may have given the number to another transaction since, even to one that wrote an entry
-        of the same number: an entry that was written at this one's moment bears witness.
+        A server that crashed may have given the number to another transaction since, so that "committed" means nothing
+        without what this one wrote: an entry of a journal at its moment, or the row of its connection.
 
         Raises:
             Again: The server does not know yet.
@@ -268,11 +273,7 @@ class PostgresDatabase:
             fate = link.rows(_FATE, {"xid": last.xid})[0]["fate"]
             if fate == "in progress":
                 raise Again("a commit is not finished")
-            if fate != "aborted" and last.tx.witness is not None:
-                task_id, seq = last.tx.witness
-                entry: dict[str, Value] = {"task_id": task_id, "seq": seq, "at": last.tx.now, "xid": last.xid}
-                return bool(link.rows(_WITNESS, entry))
-            return bool(fate == "committed")
+            return fate != "aborted" and _left_its_mark(link, last)
         except InTheFuture:
             return False
         finally:
@@ -316,6 +317,15 @@ class PostgresDatabase:
         self._steady.trouble()
         link.close()
         self.close()  # what else lies idle was connected to the same server
+
+
+def _left_its_mark(link: PostgresLink, last: Unanswered) -> bool:
+    tx = last.tx
+    if tx.entry is not None:
+        task_id, seq = tx.entry
+        return bool(link.rows(_ENTRY, {"task_id": task_id, "seq": seq, "at": tx.now, "xid": last.xid}))
+    # One that changed nothing may as well be made again.
+    return bool(tx.number and link.rows(_WITNESS, {"connection": tx.connection, "number": tx.number}))
 
 
 def _escaped(text: str) -> str:

@@ -9,6 +9,7 @@ they know of types is what our tables have.
 from __future__ import annotations
 
 import re
+import secrets
 import select
 from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import cache
@@ -38,7 +39,8 @@ KEEPALIVE: Final[Mapping[str, int]] = {
 """A host that has gone without a word is noticed after about ten seconds (all in seconds, the last in milliseconds)."""
 
 _ABOUT: Final = """
-SELECT pg_backend_pid() AS pid, extract(epoch FROM pg_postmaster_start_time())::float8 AS started"""
+SELECT pg_backend_pid() AS pid, extract(epoch FROM greatest(pg_postmaster_start_time(), stats_reset))::float8 AS started
+FROM pg_stat_bgwriter"""
 
 Statement = tuple[str, Mapping[str, Value]]
 """SQL with ``:name`` for values, and the values."""
@@ -94,12 +96,19 @@ class PostgresLink:
         self._socket = self._pg.socket
         self._ready = select.poll()
         self._ready.register(self._socket)
+        self.name = secrets.token_hex(8)
+        """Different for every connection there ever was."""
+        self.commits = 0
+        """How many of its transactions had to leave a witness."""
         self.simply(SETTINGS)
         # A pooler gives its own number away; behind one nothing that lives longer than a transaction works.
         about = self.rows(_ABOUT)[0]
         self.pooled = about["pid"] != self._pg.backend_pid
         self.server_start: float = about["started"]
-        """When the server was started, in seconds since 1970."""
+        """When the server was started, or got up after one of its processes crashed, in seconds since 1970.
+
+        All connections end with a crash, but the first process and the time of its start stay; statistics are reset.
+        """
 
     @property
     def connection(self) -> psycopg.Connection[tuple[object, ...]]:

@@ -16,6 +16,14 @@ _BEGIN: Final = "BEGIN"
 _COMMIT: Final = "COMMIT"
 _BEGUN: Final = """
 SELECT extract(epoch FROM clock_timestamp())::float8 AS now, CAST(pg_current_xact_id() AS text) AS xid"""
+_WITNESS: Final = """
+INSERT INTO witness (connection, number, at) VALUES (:connection, :number, :at)
+ON CONFLICT (connection) DO UPDATE SET number = :number, at = :at"""
+_FORGET: Final = "DELETE FROM witness WHERE at < :at"
+_READS: Final = "SELECT"
+KEPT_SECONDS: Final = 86_400.0
+"""For how long a witness is kept; nobody tries a commit for so long."""
+
 _NOW: Final = "SELECT extract(epoch FROM clock_timestamp())::float8 AS now"
 
 
@@ -30,8 +38,11 @@ class PostgresTransaction:
         self._later: list[Statement] = []
         self.xid = ""
         self.topics: set[str] = set()
-        self.witness: tuple[str, int] | None = None
-        """An entry of a journal that this transaction wrote."""
+        self.entry: tuple[str, int] | None = None
+        """An entry of a journal that this transaction wrote: it bears witness that it was committed."""
+        self.number = 0
+        """Where there is no entry and something was changed, what the row of ``witness`` says then."""
+        self._changes = False
 
     @property
     def now(self) -> float:
@@ -42,18 +53,27 @@ class PostgresTransaction:
         assert self._now is not None  # whatever begins a transaction asks for it
         return self._now
 
+    @property
+    def connection(self) -> str:
+        """The name of the connection, as in ``witness``."""
+        return self._link.name
+
     def rows(self, sql: str, **values: Value) -> Sequence[Row]:
+        self._changes |= not sql.lstrip().startswith(_READS)
         return self._link.rows_of(sql, self._execute((sql, values))[-1])
 
     def run(self, sql: str, **values: Value) -> int:
-        return self._execute((sql, values))[-1].command_tuples or 0
+        changed = self._execute((sql, values))[-1].command_tuples or 0
+        self._changes |= changed > 0
+        return changed
 
     def together(self, statements: tuple[str, ...], **values: Value) -> None:
+        self._changes = True
         self._later.append((_joined(statements), values))
 
     def wrote(self, task_id: str, seq: int) -> None:
         self.topics.add(task_id)
-        self.witness = task_id, seq
+        self.entry = task_id, seq
 
     def ring(self, topic: str = WORK) -> None:
         self.topics.add(topic)
@@ -63,7 +83,16 @@ class PostgresTransaction:
         if self._later and not self.xid:
             self._execute()
         if self.xid:
-            self._execute((_COMMIT, {}))
+            self._execute(*self._testimony(), (_COMMIT, {}))
+
+    def _testimony(self) -> Sequence[Statement]:
+        if self.entry is not None or not self._changes:
+            return ()
+        self._link.commits += 1
+        self.number = self._link.commits
+        row: dict[str, Value] = {"connection": self._link.name, "number": self.number, "at": self.now}
+        forgets: list[Statement] = [(_FORGET, {"at": self.now - KEPT_SECONDS})] if self.number == 1 else []
+        return [*forgets, (_WITNESS, row)]
 
     def _execute(self, *statements: Statement) -> Sequence[pq.abc.PGresult]:
         """Run what was put off and these statements, and begin first if that was not done yet."""

@@ -4,7 +4,8 @@ Notifications are hints that are lost when nobody listens; a poll stands behind 
 after the commit and a few at once, because transactions that notify commit one after the other on the whole server.
 
 A lock belongs to the connection that took it, so that the server frees it within moments of a process's death. After
-the server was started again every lock is free although nobody died: hence the time of its start beside each.
+the server was started again every lock is free although nobody died: hence the time of its start beside each. The same
+is so after one of its processes crashed, which resets its statistics: for a lease's time no free lock tells of a death.
 """
 
 from __future__ import annotations

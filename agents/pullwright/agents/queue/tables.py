@@ -215,6 +215,17 @@ class ScheduleRow(SQLModel, table=True):
     """The task that it filed last."""
 
 
+class WitnessRow(SQLModel, table=True):
+    """The last transaction that a connection to a server made, of those that leave no entry in a journal."""
+
+    __tablename__ = "witness"
+
+    connection: str = Field(primary_key=True, sa_type=NAME)
+    number: int = Field(sa_type=BigInteger)
+    at: float = Field(sa_type=Double)
+    """Rows of connections that are long gone are removed."""
+
+
 class WorkerRow(SQLModel, table=True):
     """A process that advances tasks."""
 
