@@ -15,7 +15,8 @@ check: setup-test         ## format, lint, types, architecture, unit tests; unde
 	@$(PY) -m pytest -q -n auto tests/unit tests/contract tests/test_architecture.py -m "not docker"
 
 chaos: setup-test engine  ## an hour of kill -9 on workers, containers and PostgreSQL; prints the seed, AGENT_CHAOS_SEED repeats it
-	@AGENT_CHAOS_HITS=$${AGENT_CHAOS_HITS:-1000} $(PY) -m pytest -q -s tests/chaos/test_chaos.py
+	@AGENT_CHAOS_HITS=$${AGENT_CHAOS_HITS:-1000} AGENT_CHAOS_GONE_SECONDS=$${AGENT_CHAOS_GONE_SECONDS:-60} \
+		$(PY) -m pytest -q -s -p no:randomly tests/chaos
 
 test-servers: setup-test engine  ## the end-to-end path against a real vLLM and a real llama-server (several GB)
 	@scripts/model-servers/test-servers
