@@ -14,6 +14,7 @@ from pullwright.agents.testing.contracts_inbox import InboxContract
 from pullwright.agents.testing.contracts_lanes import LaneContract
 from pullwright.agents.testing.contracts_lease import LeaseStoreContract, WorkerContract
 from pullwright.agents.testing.contracts_outbox import OutboxStoreContract
+from pullwright.agents.testing.contracts_report import ReportContract
 from pullwright.agents.testing.contracts_store import SignalContract, TaskStoreContract
 from pullwright.agents.testing.contracts_terms import PlaceContract, SpendingContract
 from pullwright.agents.testing.fake_clock import FakeClock
@@ -28,6 +29,7 @@ class EveryContract(
     OutboxStoreContract,
     BlobStoreContract,
     InboxContract,
+    ReportContract,
     SpendingContract,
     PlaceContract,
 ):

@@ -100,6 +100,9 @@ def _rows(table: str) -> list[dict[str, Any]]:
             return [_effect(number, key) for number, key in enumerate(keys, start=1)]
         case "delivery":
             return [_delivery(number) for number in range(3)]
+        case "report":
+            shown = {"seq": 2, "status": "running", "number": 1, "comment": "7", "ended": False, "note": ""}
+            return [{"task_id": _id(0), **shown}, {"task_id": _id(1), **shown, "ended": True, "note": AWKWARD}]
         case "spending":
             tokens = {"prompt_tokens": 2**40, "cached_tokens": 7, "completion_tokens": 0}
             return [{"day": "2026-12-31", "lane": "x/a/b", "steps": 1, **tokens, "seconds": 1 / 3, "dollars": 0.1}]

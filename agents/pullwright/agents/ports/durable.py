@@ -8,8 +8,9 @@ from pullwright.agents.ports.blobs import BlobStore
 from pullwright.agents.ports.inbox import InboxStore
 from pullwright.agents.ports.lease import LeaseStore
 from pullwright.agents.ports.outbox import OutboxStore
+from pullwright.agents.ports.report import ReportStore
 from pullwright.agents.ports.store import TaskStore
 
 
-class DurableStore(TaskStore, LeaseStore, OutboxStore, BlobStore, InboxStore, Protocol):
+class DurableStore(TaskStore, LeaseStore, OutboxStore, BlobStore, InboxStore, ReportStore, Protocol):
     """Everything in one database, so that one transaction can touch several of them."""

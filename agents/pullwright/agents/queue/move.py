@@ -28,6 +28,7 @@ from pullwright.agents.queue.tables import (
     EffectRow,
     EventRow,
     LaneRow,
+    ReportRow,
     SignalRow,
     SpendingRow,
     TaskRow,
@@ -53,6 +54,7 @@ _ROWS: Final[tuple[type[SQLModel], ...]] = (
     EffectRow,
     BlobRow,
     DeliveryRow,
+    ReportRow,
     SpendingRow,
 )
 
