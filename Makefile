@@ -1,10 +1,13 @@
 # Two commands are enough: `make demo` and `make test`. Each does its own set-up.
-.PHONY: demo test check format chaos test-servers bench lock setup setup-test engine clean
+.PHONY: demo demo-bot test check format chaos test-servers bench lock setup setup-test engine clean
 
 PY := .venv/bin/python
 
 demo: setup engine        ## set up, then watch a task become a pull request
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(PY) -P examples/demo/demo.py
+
+demo-bot: setup engine    ## set up, then watch the GitHub bot: from a label to a merged pull request, at a rehearsed GitHub
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(PY) examples/github_bot/bot.py
 
 test: setup-test engine   ## set up, then everything that can be tested on one machine
 	@scripts/check static
