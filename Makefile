@@ -11,7 +11,7 @@ demo-bot: setup engine    ## set up, then watch the GitHub bot: from a label to 
 
 test: setup-test engine   ## set up, then everything that can be tested on one machine
 	@scripts/check static
-	@$(PY) -m pytest
+	@$(PY) -m pytest -n auto --dist loadscope --durations=20
 
 check: setup-test         ## format, lint, types, architecture, unit tests; under a minute
 	@scripts/check static
