@@ -1,21 +1,25 @@
 # Two commands are enough: `make demo` and `make test`. Each does its own set-up.
-.PHONY: demo test check format chaos test-servers bench lock setup setup-test engine clean
+.PHONY: demo demo-bot test check format chaos test-servers bench lock setup setup-test engine clean
 
 PY := .venv/bin/python
 
 demo: setup engine        ## set up, then watch a task become a pull request
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(PY) -P examples/demo/demo.py
 
+demo-bot: setup engine    ## set up, then watch the GitHub bot: from a label to a merged pull request, at a rehearsed GitHub
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(PY) examples/github_bot/bot.py
+
 test: setup-test engine   ## set up, then everything that can be tested on one machine
 	@scripts/check static
-	@$(PY) -m pytest
+	@$(PY) -m pytest -n auto --dist loadscope --durations=20
 
 check: setup-test         ## format, lint, types, architecture, unit tests; under a minute
 	@scripts/check static
 	@$(PY) -m pytest -q -n auto tests/unit tests/contract tests/test_architecture.py -m "not docker"
 
 chaos: setup-test engine  ## an hour of kill -9 on workers, containers and PostgreSQL; prints the seed, AGENT_CHAOS_SEED repeats it
-	@AGENT_CHAOS_HITS=$${AGENT_CHAOS_HITS:-1000} $(PY) -m pytest -q -s tests/chaos/test_chaos.py
+	@AGENT_CHAOS_HITS=$${AGENT_CHAOS_HITS:-1000} AGENT_CHAOS_GONE_SECONDS=$${AGENT_CHAOS_GONE_SECONDS:-60} \
+		$(PY) -m pytest -q -s -p no:randomly tests/chaos
 
 test-servers: setup-test engine  ## the end-to-end path against a real vLLM and a real llama-server (several GB)
 	@scripts/model-servers/test-servers

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
+from tests.means import missing
 from tests.postgres import (
     empty_postgres_url,
     migrated_template,
@@ -17,9 +20,27 @@ from tests.postgres import (
 
 __all__ = ["empty_postgres_url", "migrated_template", "postgres_of_its_own", "postgres_url", "shared_postgres"]
 
+ENGINE = ("attacks/", "chaos/", "cli/", "e2e/", "examples/", "sandbox/", "test_sandbox_contract")
+"""Parts of the paths of integration tests that need the engine, or processes and hosts to themselves."""
+
+
+class OneForTheEngine(LoadScopeScheduling):  # type: ignore[misc]
+    """Of several processes one runs everything that needs the engine, one after the other; the rest is shared."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        return "engine" if "tests/unit" not in path and any(part in path for part in ENGINE) else path
+
+
 # Deadlines measure the machine that the tests share, not the code.
 settings.register_profile("no-deadline", deadline=None)
 settings.load_profile("no-deadline")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    """With ``-n`` and ``--dist loadscope``."""
+    return OneForTheEngine(config, log)
 
 
 @pytest.fixture
@@ -62,8 +83,5 @@ def _engine(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
         return
     if not request.getfixturevalue("engine_answers"):
-        message = "no container engine answers; start one with scripts/engine"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
+        missing("no container engine answers; start one with scripts/engine")
     yield

@@ -22,6 +22,8 @@ from typing import Any
 
 import pytest
 
+from tests.means import missing
+
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 STEP_SECONDS = 0.02
@@ -85,6 +87,35 @@ class PostgresServer:
         """Kill the server's first process; the others end by themselves when they notice."""
         self._end(signal.SIGKILL)
 
+    def crash(self) -> None:
+        """Kill a process that serves somebody, as the kernel does when memory runs out; the server starts itself anew.
+
+        Nothing else tells of that: it is the same server, with the same moment of its start.
+        """
+        assert self._process is not None
+        for child in self._children():
+            with suppress(OSError):
+                if b" 127.0.0.1(" in Path(f"/proc/{child}/cmdline").read_bytes():
+                    os.kill(child, signal.SIGKILL)
+                    return
+
+    def kill_all(self) -> None:
+        """Kill all its processes at once, as a host that goes down does."""
+        assert self._process is not None
+        children = self._children()
+        self._process.send_signal(signal.SIGSTOP)  # or it would end the others in its own way first
+        for child in children:
+            with suppress(OSError):
+                os.kill(child, signal.SIGKILL)
+        self.kill()
+
+    def _children(self) -> list[int]:
+        assert self._process is not None
+        return [
+            int(child)
+            for child in Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
+        ]
+
     def log(self) -> str:
         """Return what the server wrote."""
         return (self.folder / "log").read_text(errors="replace") if (self.folder / "log").exists() else ""
@@ -134,13 +165,10 @@ class PostgresServer:
 
 @contextmanager
 def running_server(**settings: str) -> Iterator[PostgresServer]:
-    """Run a server in a folder that goes away with it; skip, or fail in CI, where PostgreSQL is not installed."""
+    """Run a server in a folder that goes away with it."""
     binaries = _binaries()
     if binaries is None:
-        message = "PostgreSQL is not installed (no initdb and postgres in one folder); apt install postgresql"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
+        missing("PostgreSQL is not installed (no initdb and postgres in one folder); apt install postgresql")
     # pytest's own folder is closed to other users, and its name is too long for a socket on some systems.
     folder = Path(tempfile.mkdtemp(prefix="pullwright-pg-"))
     server = PostgresServer(binaries, folder, **settings)
@@ -155,10 +183,10 @@ def running_server(**settings: str) -> Iterator[PostgresServer]:
 
 @contextmanager
 def transaction_pooler(server: PostgresServer) -> Iterator[Callable[[str], str]]:
-    """Run PgBouncer in transaction mode; yields what makes the URL of a database through it. Skips where it is not."""
+    """Run PgBouncer in transaction mode; yields what makes the URL of a database through it."""
     program = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     if program is None:
-        pytest.skip("PgBouncer is not installed; apt install pgbouncer")
+        missing("PgBouncer is not installed; apt install pgbouncer")
     port = _free_port()
     settings = f"""[databases]
 * = host=127.0.0.1 port={server.port} user=postgres

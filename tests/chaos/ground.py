@@ -15,8 +15,10 @@ import docker
 from anyio import to_thread
 
 from pullwright.agents.clock import SystemClock
-from pullwright.agents.ports.durable import DurableStore
+from pullwright.agents.queue.claims import GIVE_UP
+from pullwright.agents.queue.migrations import upgrade
 from pullwright.agents.queue.open import open_store
+from pullwright.agents.queue.sql_store import SqlStore
 from pullwright.agents.task import LIVE, Task, TaskSpec, TaskStatus
 from pullwright.agents.testing.scripted_endpoint import ScriptedEndpoint
 from pullwright.integrations.testing.access import WRITE_ALL, TokenRights, token_of
@@ -36,37 +38,25 @@ API_TOKEN: Final = "chaos-0123456789abcdef"
 UNDER_WAY: Final = frozenset({TaskStatus.SCHEDULED, TaskStatus.QUEUED, TaskStatus.WAITING, *LIVE})
 
 
-class Trap:
-    """Kills the host that makes a request of a certain kind, before it hears the answer; the request is carried out."""
+class Traps:
+    """Kill the host that makes a request of a certain kind, before it hears the answer; the request is carried out."""
 
     def __init__(self, hosts: Sequence[Host]) -> None:
         self._hosts = hosts
         self._lock = threading.Lock()
-        self._wanted: tuple[str, str] | None = None
+        self._wanted: list[tuple[str, str]] = []
 
-    def set(self, method: str, ending: str) -> None:
-        """Wait for a request; the last word counts."""
+    def add(self, method: str, ending: str) -> None:
+        """Wait for one more request; every run makes one of each kind, so that it comes sooner or later."""
         with self._lock:
-            self._wanted = method, ending
-
-    def take_away(self) -> bool:
-        """Say whether nothing fell in, and wait no more."""
-        with self._lock:
-            waiting, self._wanted = self._wanted is not None, None
-            return waiting
-
-    @property
-    def is_set(self) -> bool:
-        with self._lock:
-            return self._wanted is not None
+            self._wanted.append((method, ending))
 
     def __call__(self, request: Request) -> None:
         with self._lock:
-            if self._wanted is None or self._wanted[0] != request.method or not request.path.endswith(self._wanted[1]):
-                return
+            fitting = [one for one in self._wanted if one[0] == request.method and request.path.endswith(one[1])]
             host = next((host for host in self._hosts if host.token == token_of(request.headers)), None)
-            if host is not None:
-                self._wanted = None
+            if fitting and host is not None:
+                self._wanted.remove(fitting[0])
                 host.kill()
 
 
@@ -76,9 +66,9 @@ class Ground:
 
     folder: Path
     forge: RehearsalForge
-    store: DurableStore
+    store: SqlStore
     hosts: Sequence[Host]
-    trap: Trap
+    traps: Traps
 
     async def file(self, name: str) -> Task:
         """File one run on a repository, which is made if there is none of that name."""
@@ -93,9 +83,26 @@ class Ground:
 
     async def settled(self, seconds: float, tasks: Collection[str] | None = None) -> None:
         """Wait until none of these tasks, or of all, is under way."""
-        with anyio.fail_after(seconds):
-            while any(tasks is None or task.id in tasks for task in await self.under_way()):  # noqa: ASYNC110 - of all
+        left: Sequence[Task] = ()
+        with anyio.move_on_after(seconds):
+            while left := [one for one in await self.under_way() if tasks is None or one.id in tasks]:  # noqa: ASYNC110
                 await anyio.sleep(0.1)
+            return
+        raise AssertionError(
+            f"under way after {seconds:g} s: {[(one.id, one.status, one.status_reason) for one in left]}"
+        )
+
+    async def disown(self, worker_id: str) -> None:
+        """Take the runs of a worker that lives, as no part of ours does."""
+        await self.store._database.write(lambda tx: tx.run(GIVE_UP, worker_id=worker_id))
+        await self.store.tend()
+
+    def close_pull_requests(self) -> None:
+        """Do what a person may: close every pull request, so that who does not look it up can open a second one."""
+        person = self.forge.person("octocat")
+        for repository in tuple(self.forge.state.repositories):
+            for number in [number for number, pull in tuple(repository.pulls.items()) if pull.issue.state == "open"]:
+                person.close(repository, number)
 
     async def holder(self, task_id: str) -> Host | None:
         """Return the host that has a task in hand."""
@@ -129,10 +136,11 @@ async def open_ground(folder: Path, url: str, commands: Sequence[str] = ("worker
         hosts = [_host(folder, number, command, url, endpoint.url, forge) for number, command in enumerate(commands)]
         for host in hosts:
             stack.enter_context(_cleared(host))
-        trap = Trap(hosts)
-        forge.watch(trap)
+        traps = Traps(hosts)
+        forge.watch(traps)
+        upgrade(url)  # here and not in a thread: in one process alembic can do one database at a time
         async with open_store(url, SystemClock(), max_losses=MAX_LOSSES) as store:
-            yield Ground(folder=folder, forge=forge, store=store, hosts=hosts, trap=trap)
+            yield Ground(folder=folder, forge=forge, store=store, hosts=hosts, traps=traps)
 
 
 def _host(folder: Path, number: int, command: str, url: str, endpoint: str, forge: RehearsalForge) -> Host:

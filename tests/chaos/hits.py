@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
+from itertools import cycle
 from typing import Final
 
 import anyio
@@ -28,22 +29,25 @@ class Hit(StrEnum):
     AT_EVENT = "at event"
     """The same, right after an event of a certain type was written, of the host that wrote it."""
     AT_REQUEST = "at request"
-    """The same while a push, a look-up or the creation of a pull request is answered."""
+    """The same while the next push, look-up or creation of a pull request is answered, whenever that comes."""
     CONTAINER = "container"
     """A container of a task is killed."""
     FREEZE = "freeze"
     """A process stands still until its leases have run out, and then goes on."""
     DATABASE = "database"
-    """PostgreSQL is killed or stopped at once, and started again after a moment."""
+    """PostgreSQL, or one of its processes, is killed or stopped at once, and started again after a moment."""
+    DISOWN = "disown"
+    """A worker's runs are given to others in the middle of a step; it lives, and works on until its next heartbeat."""
 
 
 SHARES: Final[Sequence[tuple[Hit, int]]] = (
-    (Hit.KILL, 9),
-    (Hit.AT_EVENT, 8),
+    (Hit.KILL, 7),
+    (Hit.AT_EVENT, 7),
     (Hit.AT_REQUEST, 5),
     (Hit.CONTAINER, 5),
     (Hit.FREEZE, 1),
     (Hit.DATABASE, 2),
+    (Hit.DISOWN, 3),
 )
 """How many of thirty hits are of each kind."""
 
@@ -59,12 +63,12 @@ EVENTS: Final = (
 )
 
 REQUESTS: Final = (
-    ("GET", "/info/refs"),
+    ("POST", "/pulls"),
     ("POST", "/git-receive-pack"),
     ("GET", "/pulls"),
-    ("POST", "/pulls"),
+    ("GET", "/info/refs"),
 )
-"""A fetch or the beginning of a push; the push; the look for a pull request; its creation."""
+"""The creation of a pull request, which must not be repeated; a push; the look for a pull request; a fetch."""
 
 PATIENCE: Final = 6.0
 """Seconds until a chosen moment that does not come is any moment."""
@@ -76,15 +80,16 @@ FROZEN_SECONDS: Final = LEASE_SECONDS + 3.0
 
 
 def plan(seed: int, count: int, *, database: bool) -> Sequence[Hit]:
-    """Return which hits come, one after the other."""
+    """Return which hits come, one after the other; of thirty the first few are one of each kind."""
     order = random.Random(seed)
+    shares = [(hit, share) if database or hit is not Hit.DATABASE else (Hit.KILL, share) for hit, share in SHARES]
     hits: list[Hit] = []
     while len(hits) < count:
-        thirty = [
-            hit if database or hit is not Hit.DATABASE else Hit.KILL for hit, share in SHARES for _ in range(share)
-        ]
-        order.shuffle(thirty)
-        hits += thirty
+        first = [hit for hit, _ in shares]
+        others = [hit for hit, share in shares for _ in range(share - 1)]
+        for some in (first, others):
+            order.shuffle(some)
+            hits += some
     return hits[:count]
 
 
@@ -102,6 +107,8 @@ class Hitter:
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed + 1)
+        self.requests = cycle(REQUESTS)
+        self.events = cycle(self.random.sample(EVENTS, len(EVENTS)))
 
     async def strike(self, hit: Hit) -> None:
         """Do it, and return when it is done; only frozen processes stay so for longer."""
@@ -109,15 +116,17 @@ class Hitter:
             case Hit.KILL:
                 await self._kill(self._any_host())
             case Hit.AT_EVENT:
-                await self._kill(await self._host_at_event() or self._any_host())
+                await self._kill(await self._host_at_event(next(self.events)) or self._any_host())
             case Hit.AT_REQUEST:
-                await self._at_request()
+                self.ground.traps.add(*next(self.requests))
             case Hit.CONTAINER:
                 await self._kill_container()
             case Hit.FREEZE:
                 self._freeze()
             case Hit.DATABASE:
                 await self._restart_database()
+            case Hit.DISOWN:
+                await self._disown()
 
     def _any_host(self) -> Host:
         running = [host for host in self.ground.hosts if host.running and not host.frozen]
@@ -126,8 +135,7 @@ class Hitter:
     async def _kill(self, host: Host) -> None:
         await to_thread.run_sync(host.kill)
 
-    async def _host_at_event(self) -> Host | None:
-        wanted = self.random.choice(EVENTS)
+    async def _host_at_event(self, wanted: str) -> Host | None:
         known = {task.id: len(await self.ground.store.journal(task.id)) for task in await self.ground.under_way()}
         with anyio.move_on_after(PATIENCE):
             while True:
@@ -139,15 +147,6 @@ class Hitter:
                             return await self.ground.holder(task.id)
                 await anyio.sleep(LOOK_SECONDS)
         return None
-
-    async def _at_request(self) -> None:
-        trap = self.ground.trap
-        trap.set(*self.random.choice(REQUESTS))
-        with anyio.move_on_after(PATIENCE):
-            while trap.is_set:  # noqa: ASYNC110 - a server's thread takes it away
-                await anyio.sleep(LOOK_SECONDS)
-        if trap.take_away():
-            await self._kill(self._any_host())
 
     async def _kill_container(self) -> None:
         with anyio.move_on_after(PATIENCE):
@@ -164,6 +163,13 @@ class Hitter:
                 await anyio.sleep(0.1)
         await self._kill(self._any_host())
 
+    async def _disown(self) -> None:
+        host = await self._host_at_event("model.replied") or self._any_host()
+        host.hit.add(host.pid)
+        for worker in await self.ground.store.workers():
+            if worker.pid == host.pid:
+                await self.ground.disown(worker.id)
+
     def _freeze(self) -> None:
         host = self._any_host()
         host.freeze()
@@ -176,7 +182,8 @@ class Hitter:
 
     async def _restart_database(self) -> None:
         assert self.server is not None  # the plan has no such hit without one
-        ends: list[Callable[[], None]] = [self.server.kill, partial(self.server.stop, immediately=True)]
+        stop = partial(self.server.stop, immediately=True)
+        ends: list[Callable[[], None]] = [self.server.kill, self.server.crash, stop]
         await to_thread.run_sync(self.random.choice(ends))
         await anyio.sleep(self.random.uniform(0.1, 2.0))
         await to_thread.run_sync(self.server.start)

@@ -27,7 +27,7 @@ class Host:
     token: str
     """What its requests to the code host carry."""
     command: str = "worker"
-    slots: int = 3
+    slots: int = 4
     frozen: bool = False
     hit: set[int] = field(default_factory=set)
     """The ids of its processes that were killed or frozen."""

@@ -13,7 +13,8 @@ from tests.chaos.driver import Tally
 from tests.chaos.ground import LOOK_SECONDS, Ground
 from tests.chaos.verdict import verdict
 
-RUN_SECONDS = 60.0
+RUN_SECONDS = 150.0
+"""Until what takes seconds is given up; a net, no measure, for machines that have other things to do as well."""
 
 
 async def quiet_run(ground: Ground) -> bytes:
@@ -22,7 +23,7 @@ async def quiet_run(ground: Ground) -> bytes:
     task = await ground.file("quiet")
     await ground.settled(RUN_SECONDS)
     done = await ground.store.get(task.id)
-    assert done.status is TaskStatus.SUCCEEDED, f"{done.status_reason}\n{ground.hosts[0].log}"
+    assert done.status is TaskStatus.SUCCEEDED, f"{done.status.value}: {done.status_reason}\n{ground.hosts[0].log}"
     (diff,) = await to_thread.run_sync(ground.diffs, done)
     return diff
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pullwright.agents.calls import NOT_RUN, SANDBOX_LOST
-from pullwright.agents.events import JournalEntry, ModelReplied, ToolFinished
+from pullwright.agents.events import JournalEntry, ModelReplied, RunResumed, ToolFinished
 from pullwright.agents.taking_up import INTERRUPTED, NOT_REPEATED
 from pullwright.agents.testing.scripted_model import Reply
 
@@ -129,3 +129,17 @@ def repeated(entries: Sequence[JournalEntry]) -> int:
                 ran[place] = ran.get(place, 0) + 1
     most = {number: max(times for (step, _), times in ran.items() if step == number) for number, _ in ran}
     return sum(times - 1 for number, times in most.items() if number >= 0)
+
+
+def silently_again(entries: Sequence[JournalEntry]) -> int:
+    """Return how many commands were run again when a run was taken up, although they may have been carried out."""
+    taking_up, found = False, 0
+    for entry in entries:
+        match entry.event:
+            case RunResumed():
+                taking_up = True
+            case ModelReplied():
+                taking_up = False
+            case ToolFinished(result=result) if taking_up and result.name == "bash":
+                found += not result.content.startswith(CUT)
+    return found

@@ -5,15 +5,18 @@ from __future__ import annotations
 import shutil
 import struct
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
 from anyio import to_thread
 
+from tests.chaos.cases import side_by_side
 from tests.chaos.ground import open_ground
-from tests.chaos.quiet import nothing_is_wrong, quiet_run, until_step
+from tests.chaos.quiet import RUN_SECONDS, nothing_is_wrong, quiet_run, until_step
+from tests.means import missing
 
-pytestmark = [pytest.mark.docker, pytest.mark.anyio]
+pytestmark = [pytest.mark.docker, pytest.mark.anyio, pytest.mark.timeout(600)]
 
 HOUR = 3600
 
@@ -48,24 +51,25 @@ int clock_gettime(clockid_t clock, struct timespec *now) {
 def shim(tmp_path: Path) -> Path:
     compiler = shutil.which("cc")
     if compiler is None:
-        pytest.skip("a clock that can be set needs a C compiler; apt install gcc libc6-dev")
+        missing("a clock that can be set needs a C compiler; apt install gcc libc6-dev")
     library = tmp_path / "clock.so"
     command = [compiler, "-shared", "-fPIC", "-O1", "-o", str(library), "-x", "c", "-", "-ldl"]
     subprocess.run(command, input=SHIM, text=True, check=True, capture_output=True)
     return library
 
 
-@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
-async def test_an_hours_jump_and_back_takes_nothing_from_anybody(
-    engine: str, shim: Path, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    url = f"sqlite:///{tmp_path / 'queue.db'}" if engine == "sqlite" else request.getfixturevalue("postgres_url")
-    ahead = tmp_path / "ahead"
+async def test_an_hours_jump_and_back_takes_nothing_from_anybody(shim: Path, postgres_url: str, tmp_path: Path) -> None:
+    jumps = partial(jump, shim=shim)
+    await side_by_side(tmp_path, sqlite=jumps, postgresql=partial(jumps, url=postgres_url))
+
+
+async def jump(folder: Path, shim: Path, url: str = "") -> None:
+    """Let a host's clock jump: on SQLite both workers are processes of one host, and have one clock."""
+    ahead = folder / "ahead"
     ahead.write_bytes(struct.pack("q", 0))
-    async with open_ground(tmp_path, url) as ground:
+    async with open_ground(folder, url or f"sqlite:///{folder / 'queue.db'}") as ground:
         one, other = ground.hosts
-        # On SQLite both are processes of one host, and have one clock.
-        for host in (one, other) if engine == "sqlite" else (one,):
+        for host in (one,) if url else (one, other):
             host.environment = {**host.environment, "LD_PRELOAD": str(shim), "CLOCK_AHEAD": str(ahead)}
         undisturbed = await quiet_run(ground)
         await to_thread.run_sync(other.start)
@@ -74,7 +78,7 @@ async def test_an_hours_jump_and_back_takes_nothing_from_anybody(
         await to_thread.run_sync(set_clock, ahead, HOUR)
         await until_step(ground, tasks[1].id, 6)
         await to_thread.run_sync(set_clock, ahead, 0)
-        await ground.settled(90)
+        await ground.settled(RUN_SECONDS)
         assert one.running
         assert other.running
         for task in tasks:

@@ -9,6 +9,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -19,10 +20,12 @@ from anyio import to_thread
 
 from pullwright.sandbox.docker_engine import DockerEngine
 from pullwright.sandbox.image import SandboxImage
+from tests.chaos.cases import side_by_side
 from tests.chaos.ground import open_ground
-from tests.chaos.quiet import nothing_is_wrong, quiet_run, until_step
+from tests.chaos.quiet import RUN_SECONDS, nothing_is_wrong, quiet_run, until_step
+from tests.means import missing
 
-pytestmark = [pytest.mark.docker, pytest.mark.anyio]
+pytestmark = [pytest.mark.docker, pytest.mark.anyio, pytest.mark.timeout(600)]
 
 START_SECONDS = 60.0
 
@@ -54,19 +57,33 @@ class Executioner:
                     self._client.api.kill(self.killed)
 
 
-@pytest.mark.parametrize("part", ["-after", "-before"])
-async def test_a_container_that_judges_may_end(part: str, tmp_path: Path) -> None:
-    async with open_ground(tmp_path, f"sqlite:///{tmp_path / 'queue.db'}") as ground:
+# The SDK leaves its socket open when an engine that restarts refuses the connection.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+async def test_any_container_and_the_whole_engine_may_end(tmp_path: Path) -> None:
+    with own_engine() as engine:
+        await side_by_side(
+            tmp_path,
+            that_judges_the_change=partial(judging, part="-after"),
+            that_judges_the_base=partial(judging, part="-before"),
+            that_brings_the_files_back=restoring,
+            every_one=partial(restarted, engine=engine),
+        )
+
+
+async def judging(folder: Path, part: str) -> None:
+    """Kill the container in which checks run."""
+    async with open_ground(folder, f"sqlite:///{folder / 'queue.db'}") as ground:
         undisturbed = await quiet_run(ground)
         task = await ground.file("r0")
         with Executioner(task.id, part) as executioner:
-            await ground.settled(60)
+            await ground.settled(RUN_SECONDS)
         assert executioner.killed
         await nothing_is_wrong(ground, [task], undisturbed)
 
 
-async def test_the_container_that_brings_the_files_back_may_end(tmp_path: Path) -> None:
-    async with open_ground(tmp_path, f"sqlite:///{tmp_path / 'queue.db'}") as ground:
+async def restoring(folder: Path) -> None:
+    """Kill the first container of the attempt that goes on."""
+    async with open_ground(folder, f"sqlite:///{folder / 'queue.db'}") as ground:
         one, other = ground.hosts
         undisturbed = await quiet_run(ground)
         task = await ground.file("r0")
@@ -74,7 +91,7 @@ async def test_the_container_that_brings_the_files_back_may_end(tmp_path: Path) 
         await to_thread.run_sync(one.kill)
         with Executioner(task.id, "") as executioner:
             await to_thread.run_sync(other.start)
-            await ground.settled(90)
+            await ground.settled(RUN_SECONDS)
         assert executioner.killed
         await nothing_is_wrong(ground, [task], undisturbed)
 
@@ -131,7 +148,7 @@ class Engine:
 @contextmanager
 def own_engine() -> Iterator[Engine]:
     if os.geteuid() != 0 or shutil.which("dockerd") is None:
-        pytest.skip("a container engine of its own needs root and dockerd")
+        missing("a container engine of its own needs root and dockerd")
     folder = Path(mkdtemp(prefix="pullwright-engine-"))  # pytest's own folders have names too long for a socket
     engine = Engine(folder)
     try:
@@ -143,18 +160,16 @@ def own_engine() -> Iterator[Engine]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-# The SDK leaves its socket open when an engine that restarts refuses the connection.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-async def test_an_engine_that_is_restarted_ends_no_run(tmp_path: Path) -> None:
-    with own_engine() as engine:
-        async with open_ground(tmp_path, f"sqlite:///{tmp_path / 'queue.db'}") as ground:
-            for host in ground.hosts:
-                host.environment = {**host.environment, "DOCKER_HOST": engine.url}
-            undisturbed = await quiet_run(ground)
-            tasks = [await ground.file(f"r{number}") for number in range(2)]
-            await until_step(ground, tasks[0].id, 4)
-            await to_thread.run_sync(engine.stop)
-            await anyio.sleep(1)
-            await to_thread.run_sync(engine.start)
-            await ground.settled(120)
-            await nothing_is_wrong(ground, tasks, undisturbed)
+async def restarted(folder: Path, engine: Engine) -> None:
+    """Restart an engine under work."""
+    async with open_ground(folder, f"sqlite:///{folder / 'queue.db'}") as ground:
+        for host in ground.hosts:
+            host.environment = {**host.environment, "DOCKER_HOST": engine.url}
+        undisturbed = await quiet_run(ground)
+        tasks = [await ground.file(f"r{number}") for number in range(2)]
+        await until_step(ground, tasks[0].id, 4)
+        await to_thread.run_sync(engine.stop)
+        await anyio.sleep(1)
+        await to_thread.run_sync(engine.start)
+        await ground.settled(RUN_SECONDS)
+        await nothing_is_wrong(ground, tasks, undisturbed)

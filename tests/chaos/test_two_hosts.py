@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import docker
@@ -13,25 +14,36 @@ from anyio import to_thread
 
 from pullwright.agents.events import RunResumed
 from pullwright.agents.task import TaskStatus
+from tests.chaos.cases import side_by_side
 from tests.chaos.ground import instance, open_ground
 from tests.chaos.hosts import Host
-from tests.chaos.quiet import quiet_run, until_step
+from tests.chaos.quiet import RUN_SECONDS, quiet_run, until_step
+from tests.postgres import PostgresServer
 
-pytestmark = [pytest.mark.docker, pytest.mark.anyio]
+pytestmark = [pytest.mark.docker, pytest.mark.anyio, pytest.mark.timeout(600)]
 
 
-@pytest.mark.parametrize("step", [3, 6, 8], ids=["early", "late", "while it is checked"])
 async def test_a_run_goes_on_elsewhere_with_files_that_nobody_committed(
-    step: int, postgres_url: str, tmp_path: Path
+    shared_postgres: PostgresServer, migrated_template: str, tmp_path: Path
 ) -> None:
-    async with open_ground(tmp_path, postgres_url) as ground:
+    async def case(folder: Path, step: int) -> None:
+        with shared_postgres.database(migrated_template) as url:
+            await moved(folder, url, step)
+
+    early, late, while_it_is_checked = (partial(case, step=step) for step in (3, 6, 8))
+    await side_by_side(tmp_path, early=early, late=late, while_it_is_checked=while_it_is_checked)
+
+
+async def moved(folder: Path, url: str, step: int) -> None:
+    """Take the host away that has a run in hand, at a step."""
+    async with open_ground(folder, url) as ground:
         one, other = ground.hosts
         undisturbed = await quiet_run(ground)
         task = await ground.file("r0")
         await until_step(ground, task.id, step)
         with gone(one):
             await to_thread.run_sync(other.start)
-            await ground.settled(60)
+            await ground.settled(RUN_SECONDS)
             assert instance(other)
         done = await ground.store.get(task.id)
         assert done.status is TaskStatus.SUCCEEDED, done.status_reason

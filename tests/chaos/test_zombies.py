@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -11,11 +12,12 @@ from anyio import to_thread
 from pullwright.agents.ports.lease import AttemptOutcome
 from pullwright.integrations.testing.access import token_of
 from pullwright.integrations.testing.web_server import Request
+from tests.chaos.cases import side_by_side
 from tests.chaos.ground import Ground, open_ground
 from tests.chaos.hosts import Host
-from tests.chaos.quiet import nothing_is_wrong, quiet_run, until_step
+from tests.chaos.quiet import RUN_SECONDS, nothing_is_wrong, quiet_run, until_step
 
-pytestmark = [pytest.mark.docker, pytest.mark.anyio]
+pytestmark = [pytest.mark.docker, pytest.mark.anyio, pytest.mark.timeout(600)]
 
 WRITES = ("/git-receive-pack", "/pulls")
 
@@ -38,9 +40,22 @@ class Ice:
             self.wrote.append(request.path)
 
 
-@pytest.mark.parametrize("moment", ["", *WRITES], ids=["in a step", "while it pushes", "while it proposes"])
-async def test_a_worker_frozen_past_its_lease_writes_pushes_and_opens_nothing(moment: str, tmp_path: Path) -> None:
-    async with open_ground(tmp_path, f"sqlite:///{tmp_path / 'queue.db'}") as ground:
+async def test_a_worker_that_is_another_one_or_frozen_past_its_lease_writes_pushes_and_opens_nothing(
+    tmp_path: Path,
+) -> None:
+    push, propose = WRITES
+    await side_by_side(
+        tmp_path,
+        in_a_step=frozen,
+        while_it_pushes=partial(frozen, moment=push),
+        while_it_proposes=partial(frozen, moment=propose),
+        with_the_name_of_another=twins,
+    )
+
+
+async def frozen(folder: Path, moment: str = "") -> None:
+    """Freeze a worker while it makes a request, or in the middle of a step."""
+    async with open_ground(folder, f"sqlite:///{folder / 'queue.db'}") as ground:
         one, other = ground.hosts
         undisturbed = await quiet_run(ground)
         ice = Ice(one, moment)
@@ -52,7 +67,7 @@ async def test_a_worker_frozen_past_its_lease_writes_pushes_and_opens_nothing(mo
         await until_frozen(one)
         ice.wrote.clear()
         await to_thread.run_sync(other.start)
-        await ground.settled(60)
+        await ground.settled(RUN_SECONDS)
         last = len(await ground.store.journal(task.id))
         one.thaw()
         await until_it_knows(ground, one)
@@ -64,32 +79,33 @@ async def test_a_worker_frozen_past_its_lease_writes_pushes_and_opens_nothing(mo
 
 
 async def until_frozen(host: Host) -> None:
-    with anyio.fail_after(30):
+    with anyio.fail_after(RUN_SECONDS):
         while not host.frozen:  # noqa: ASYNC110 - a server's thread does it
             await anyio.sleep(0.02)
 
 
 async def until_it_knows(ground: Ground, zombie: Host) -> None:
     """Wait until a thawed worker has given up what it thought it had: it takes new work then."""
-    with anyio.fail_after(30):
+    with anyio.fail_after(RUN_SECONDS):
         while "stops here" not in zombie.log and "goes on elsewhere" not in zombie.log:  # noqa: ASYNC110
             await anyio.sleep(0.05)
         for host in ground.hosts:
             if host is not zombie:
                 await to_thread.run_sync(host.end)
         await ground.file("r1")
-        await ground.settled(30)
+        await ground.settled(RUN_SECONDS)
 
 
-async def test_two_workers_with_one_name_are_two(tmp_path: Path) -> None:
-    async with open_ground(tmp_path, f"sqlite:///{tmp_path / 'queue.db'}") as ground:
+async def twins(folder: Path) -> None:
+    """Two workers with one name are two."""
+    async with open_ground(folder, f"sqlite:///{folder / 'queue.db'}") as ground:
         for host in ground.hosts:
             host.environment = {**host.environment, "AGENT_WORKER_NAME": "twin"}
             host.slots = 1
         undisturbed = await quiet_run(ground)
         one, other = ground.hosts
         await to_thread.run_sync(other.start)
-        with anyio.fail_after(20):
+        with anyio.fail_after(RUN_SECONDS):
             while len(await ground.store.workers()) < 2:  # noqa: ASYNC110
                 await anyio.sleep(0.1)
         assert [worker.name for worker in await ground.store.workers()] == ["twin", "twin"]
@@ -97,7 +113,7 @@ async def test_two_workers_with_one_name_are_two(tmp_path: Path) -> None:
         await until_step(ground, tasks[0].id, 2)
         await until_step(ground, tasks[1].id, 2)
         await to_thread.run_sync(one.kill)
-        await ground.settled(60)
+        await ground.settled(RUN_SECONDS)
         assert len(await ground.store.workers()) == 1
         assert max([(await ground.store.get(task.id)).attempt for task in tasks]) == 2
         await nothing_is_wrong(ground, tasks, undisturbed)

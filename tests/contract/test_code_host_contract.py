@@ -13,6 +13,7 @@ from pullwright.integrations.github import GitHubCodeHost, GitHubSettings
 from pullwright.integrations.github.tuning import GitHubTuning
 from pullwright.integrations.testing.bare_repository import TreeFile
 from pullwright.integrations.testing.forge import AGENT_TOKEN, RehearsalForge
+from pullwright.integrations.testing.rehearsal import Rehearsal
 
 SLUG = "acme/shop"
 
@@ -103,5 +104,23 @@ class TestGitHubCodeHost(CodeHostContract):
         with RehearsalForge() as forge:
             forge.create_repository("acme", "shop", {"a.txt": "one\n"}, default_branch="trunk")
             settings = GitHubSettings(api_url=forge.api_url, token=AGENT_TOKEN, ca_file=forge.ca_file)
+            yield ForgeStage(forge, GitHubCodeHost(settings, GitHubTuning(backoff=0)))
+            assert forge.violations == []
+
+
+class TestGitHubCodeHostAsApp(CodeHostContract):
+    """With a token of its own for each step, none of which may do more than that step takes."""
+
+    @pytest.fixture
+    def stage(self) -> Iterator[CodeHostStage]:
+        with Rehearsal() as rehearsal:
+            forge = rehearsal.forge
+            forge.create_repository("acme", "shop", {"a.txt": "one\n"}, default_branch="trunk")
+            settings = GitHubSettings(
+                api_url=forge.api_url,
+                app_id=str(rehearsal.app.id),
+                app_key=rehearsal.app.private_key,
+                ca_file=forge.ca_file,
+            )
             yield ForgeStage(forge, GitHubCodeHost(settings, GitHubTuning(backoff=0)))
             assert forge.violations == []

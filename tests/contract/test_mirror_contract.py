@@ -21,12 +21,20 @@ def change(old: bytes | None, new: bytes | None) -> tuple[str | None, str | None
 class TestFakeMirror(MirrorContract):
     @pytest.fixture
     def scene(self, tmp_path: Path) -> MirrorScene:
+        mirror = FakeMirror({"AGENTS.md": b"Be brief.\n", "a": b"old\n"})
+        repository = RepositoryRef(url="https://example.test/o/r", host="example.test", owner="o", name="r")
+
+        def somebody_pushes(branch: str, path: str, content: bytes) -> str:
+            onto = mirror.tip(repository, branch if branch in mirror.remote else "main")
+            return mirror.push_by_person(onto, branch, {path: content})
+
         return MirrorScene(
-            mirror=FakeMirror({"AGENTS.md": b"Be brief.\n", "a": b"old\n"}),
-            repository=RepositoryRef(url="https://example.test/o/r", host="example.test", owner="o", name="r"),
+            mirror=mirror,
+            repository=repository,
             patch=write_patch({"/workspace/a": change(b"old\n", b"new\n")}),
             more=write_patch({"/workspace/a": change(b"new\n", b"newer\n"), "/workspace/b": change(None, b"\0")}),
             checkout=tmp_path,
+            somebody_pushes=somebody_pushes,
         )
 
 
@@ -40,12 +48,20 @@ class TestGitMirror(MirrorContract):
         subprocess.run(["git", "clone", "--quiet", str(bare.path), str(checkout)], check=True)
         new = bare.tree_with(base, [TreeFile(b"a", b"new\n")])
         newer = bare.tree_with(base, [TreeFile(b"a", b"newer\n"), TreeFile(b"b", b"\0")])
+
+        def somebody_pushes(branch: str, path: str, content: bytes) -> str:
+            onto = bare.resolve(f"refs/heads/{branch}") or bare.require("refs/heads/main")
+            made = bare.commit_onto(onto, [TreeFile(path.encode(), content)], "Theirs", "ann")
+            bare.git("update-ref", f"refs/heads/{branch}", made)
+            return made
+
         return MirrorScene(
             mirror=GitMirror(tmp_path / "mirrors"),
             repository=RepositoryRef(url=str(bare.path), name="origin"),
             patch=bare.diff(base, new),
             more=bare.diff(new, newer),
             checkout=checkout,
+            somebody_pushes=somebody_pushes,
         )
 
 

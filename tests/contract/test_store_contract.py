@@ -14,6 +14,7 @@ from pullwright.agents.testing.contracts_inbox import InboxContract
 from pullwright.agents.testing.contracts_lanes import LaneContract
 from pullwright.agents.testing.contracts_lease import LeaseStoreContract, WorkerContract
 from pullwright.agents.testing.contracts_outbox import OutboxStoreContract
+from pullwright.agents.testing.contracts_report import ReportContract
 from pullwright.agents.testing.contracts_schedule import ScheduleContract
 from pullwright.agents.testing.contracts_store import SignalContract, TaskStoreContract
 from pullwright.agents.testing.contracts_terms import PlaceContract, SpendingContract
@@ -30,6 +31,7 @@ class EveryContract(
     BlobStoreContract,
     InboxContract,
     ScheduleContract,
+    ReportContract,
     SpendingContract,
     PlaceContract,
 ):

@@ -149,6 +149,20 @@ async def test_what_a_dead_worker_held_is_taken_back_at_once(url: str, heir: Dur
     assert await heir.workers() == []
 
 
+async def test_the_duty_of_a_dead_reporter_is_taken_over_at_once(url: str, heir: DurableStore) -> None:
+    async with AsyncExitStack() as stack:
+        dying = await stack.enter_async_context(open_store(url, SystemClock()))
+        await dying.enlist(Worker(id="dying", slots=0))
+        assert await dying.take_duty("dying") == 1
+        await heir.enlist(Worker(id="heir", slots=0))
+        assert await heir.take_duty("heir") is None
+    await heir.enlist(Worker(id="late", slots=0))  # which tidies up
+    with anyio.fail_after(5):
+        while (turn := await heir.take_duty("heir")) is None:  # noqa: ASYNC110  # as reporters do
+            await anyio.sleep(0.01)
+    assert turn == 2
+
+
 async def test_files_of_dead_workers_do_not_pile_up(tmp_path: Path, file_url: str) -> None:
     folder = tmp_path / "workers"
 

@@ -22,7 +22,7 @@ from tests.postgres import PostgresServer
 from tests.property.lockstep import Command, Side, broken_rules, commands, jumps, untold
 
 EXAMPLES = int(os.environ.get("AGENT_EXAMPLES", "40"))
-TABLES = "task, event, attempt, lane, signal, effect, worker, blob, spending, delivery, schedule"
+TABLES = "task, event, attempt, lane, signal, effect, worker, blob, spending, delivery, schedule, witness, report, duty"
 
 plays = st.lists(st.tuples(jumps, commands.map(tuple)), min_size=1, max_size=4)
 

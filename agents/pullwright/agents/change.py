@@ -91,3 +91,19 @@ class PullRequest:
     branch: str
     state: str = "open"
     draft: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Continuation:
+    """An open pull request of ours that a task goes on with, rather than opening one of its own."""
+
+    number: int
+    url: str
+    branch: str
+    """Its branch, which the task adds to; never another one."""
+    base_ref: str
+    """The branch that it goes to. What drives the agent (``AGENTS.md``, ``.agent/``) is read from there."""
+    head_sha: str = ""
+    """The only commit that the task is about: it ends when the branch has moved on. Empty for whatever the head is."""
+    rebase: bool = False
+    """Make the change again on the tip of ``base_ref`` and replace ``head_sha`` by it; needs ``head_sha``."""

@@ -42,6 +42,8 @@ class Environment:
     """Commands that decide whether a change is good."""
     allow_paths: tuple[str, ...] = ()
     """Patterns of protected paths that changes to this repository may touch."""
+    commit: str = ""
+    """The commit that all this is from, where that is not the base: what it builds, it builds from there."""
     notices: tuple[str, ...] = ()
     """One line each about what was asked for and not done, for people."""
 

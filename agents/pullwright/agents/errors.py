@@ -15,7 +15,7 @@ Two questions decide the class: who can act on it, and is trying again sensible 
     ├─ SandboxError           SandboxUnavailable(retry) · ImageError · SetupFailed · SandboxGone · ProtocolViolation
     │                         ServiceError · DiskFull
     ├─ IntegrationError       AuthFailed · NotFound · RemoteUnavailable(retry, RemoteRateLimited) · RemoteRejected
-    └─ ChangeError            EmptyChange · ChangeRefused · PatchTooLarge · PushRejected
+    └─ ChangeError            EmptyChange · ChangeRefused · PatchTooLarge · PushRejected · Outdated
 
 The message is one line that names the object and says what to do next.
 """
@@ -237,3 +237,7 @@ class PatchTooLarge(ChangeRefused):
 
 class PushRejected(ChangeError):
     """The code host refused the branch."""
+
+
+class Outdated(ChangeError):
+    """What the change was to go onto has become something else: its branch moved, or its pull request was closed."""

@@ -47,6 +47,8 @@ class RunStarted:
     system_prompt: str
     """Frozen with the run, so that a newer release replays the same prefix."""
     user_prompt: str
+    rules_sha: str = ""
+    """The commit that says how the agent works here, where that is not the base."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,6 +210,8 @@ class ChangeCommitted:
     title: str
     summary: str
     files: tuple[FileStat, ...]
+    base_sha: str = ""
+    """The commit that it was made on, where that is not the run's base because the branch had moved."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from pullwright.agents.budget import Budget
-from pullwright.agents.change import RepositoryRef
+from pullwright.agents.change import Continuation, RepositoryRef
 from pullwright.agents.errors import IllegalTransition
 from pullwright.agents.message import Image
 
@@ -111,6 +111,10 @@ class TaskSpec:
     """The only installation that can work on it, because its repository is there; empty where any can."""
     parent_id: str = ""
     """The task that this one was forked from or tries again; empty for none."""
+    continues: Continuation | None = None
+    """The pull request that it adds commits to; None for one that opens its own."""
+    requested_by: str = ""
+    """Who asked for it, as git names people: ``Ann <1234+ann@users.noreply.github.com>``; empty where nobody says."""
 
     @property
     def lane(self) -> str:

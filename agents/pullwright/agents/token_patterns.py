@@ -77,6 +77,7 @@ LOOKALIKES: Final = (
     r"(?<=://)[^\s/@:\"'<>]{0,200}:[^\s/@\"'<>]{1,2000}(?=@)",
     r"(?<=[Aa]uthorization: )(?:[A-Za-z]{1,20} )?[^\s\"']{8,}",
     r"(?<=aws_secret_access_key=)\S{30,}",
+    r"(?<![A-Za-z0-9.])v1\.[0-9a-f]{40}(?![0-9a-f])",  # of an App, as older GitHub servers make them
 )
 """What may be a secret: worth taking out of a text that is shown, too common in code to refuse a change for."""
 

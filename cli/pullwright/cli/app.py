@@ -10,6 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from pullwright.agents.errors import ConfigError, PullwrightError
+from pullwright.cli.github_group import github
 from pullwright.cli.groups import db, endpoint, sandbox, schedule
 from pullwright.cli.options import At, DrainSeconds, Json, Slots, TaskId
 from pullwright.cli.speech import complain, set_up_logging
@@ -25,6 +26,7 @@ app.add_typer(sandbox, name="sandbox")
 app.add_typer(endpoint, name="endpoint")
 app.add_typer(schedule, name="schedule")
 app.add_typer(db, name="db")
+app.add_typer(github, name="github")
 
 
 @app.command()

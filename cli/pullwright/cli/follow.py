@@ -12,7 +12,7 @@ from pullwright.agents.events import RunFinished
 from pullwright.agents.llm.prices import PriceList
 from pullwright.agents.ports.store import TaskStore
 from pullwright.agents.task import Task, TaskStatus
-from pullwright.agents.worker.pipeline import UNCHANGED
+from pullwright.agents.worker.landing import UNCHANGED
 from pullwright.cli.render import JsonView, View
 from pullwright.cli.speech import complain
 from pullwright.cli.terminal_view import TerminalView
@@ -26,7 +26,7 @@ def exit_code(task: Task) -> int:
     """Return the exit code that a task's end, or its waiting for an answer, stands for."""
     match task.status:
         case TaskStatus.SUCCEEDED:
-            return NOTHING_TO_DO if task.status_reason == UNCHANGED else CHANGED
+            return NOTHING_TO_DO if task.status_reason.startswith(UNCHANGED) else CHANGED
         case TaskStatus.WAITING:
             return WAITING
         case TaskStatus.CANCELED:

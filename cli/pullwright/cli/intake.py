@@ -11,7 +11,7 @@ from pathlib import Path
 from pullwright.agents.budget import Budget
 from pullwright.agents.change import RepositoryRef
 from pullwright.agents.errors import ConfigError
-from pullwright.agents.ports.code_host import CodeHost, Issue
+from pullwright.agents.ports.code_host import Access, CodeHost, Issue
 from pullwright.agents.task import TaskSpec
 from pullwright.cli.settings import Settings
 
@@ -108,7 +108,7 @@ async def specify(
     """
     reference = find_issue(request.instruction)
     issue = await _read_issue(reference, origin, host) if reference else None
-    publish = not request.no_pr and host is not None and host.credential() is not None
+    publish = not request.no_pr and await _is_signed_in(origin, host)
     repository = _repository(origin, publish=publish)
     checkout = origin.checkout if not publish else None
     return TaskSpec(
@@ -127,8 +127,15 @@ async def specify(
         not_before=request.not_before,
         may_ask=request.may_ask,
         approve_plan=request.plan,
-        work_key=f"issue:{origin.remote.host}/{origin.remote.slug}#{issue.number}" if issue and origin.remote else "",
+        work_key=issue.work_key if issue else "",
     )
+
+
+async def _is_signed_in(origin: Origin, host: CodeHost | None) -> bool:
+    """Whether somebody may act at the code host; one who may not in this repository is told so now."""
+    if host is None or origin.remote is None:
+        return False
+    return await host.credential(origin.remote, Access.READ) is not None
 
 
 async def _read_issue(reference: IssueRef, origin: Origin, host: CodeHost | None) -> Issue:

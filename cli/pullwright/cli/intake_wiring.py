@@ -24,9 +24,14 @@ from pullwright.cli import wiring
 from pullwright.cli.settings import Settings
 
 if TYPE_CHECKING:
+    from pullwright.integrations.github.client import GitHubClient
+    from pullwright.integrations.github.credentials import Credentials
     from pullwright.integrations.github.handler import GitHubHandler
     from pullwright.integrations.github.meanings import BotIdentity
     from pullwright.integrations.github.settings import GitHubSettings
+
+
+UNWATCHED = '{}: name the repositories in AGENT_GITHUB_REPOSITORIES, as ["owner/name"]'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,11 +63,19 @@ async def open_intake(settings: Settings, store: DurableStore, *, poll: float = 
     from pullwright.integrations.github.door import SOURCE, GitHubDoor
     from pullwright.integrations.signatures import Secret
 
-    bot, github = _bot(settings), wiring.github_settings(settings)
+    bot, github = bot_identity(settings), wiring.github_settings(settings)
     values = [secret.get_secret_value() for secret in settings.github_webhook_secrets]
     secrets = [Secret(name=f"secret {number}", value=value) for number, value in enumerate(values, start=1)]
     doors = [] if poll else [GitHubDoor(settings.github_connection, secrets, bot)]
-    return Intake(doors=doors, handlers={SOURCE: await to_thread.run_sync(_handler, settings, github, bot, store)})
+    client, credentials = await to_thread.run_sync(_signed_in, github)
+    sources = _sources(settings, client, credentials, bot, store, alone=bool(poll))
+    lacking = "nothing is polled" if poll else "what gets lost on its way to the webhook is not looked for"
+    return Intake(
+        doors=doors,
+        handlers={SOURCE: await to_thread.run_sync(_handler, settings, github, bot, store, client, credentials)},
+        sources=sources,
+        notes=() if sources else (UNWATCHED.format(lacking),),
+    )
 
 
 @asynccontextmanager
@@ -84,7 +97,12 @@ async def serving(intake: Intake, store: DurableStore, worker: Worker, *, poll: 
         yield
 
 
-def _bot(settings: Settings) -> BotIdentity:
+def bot_identity(settings: Settings) -> BotIdentity:
+    """Return who the bot is on GitHub.
+
+    Raises:
+        ConfigError: The settings do not say it.
+    """
     from pullwright.integrations.github.meanings import BotIdentity
 
     if not settings.github_bot_login or not settings.github_bot_id:
@@ -101,23 +119,67 @@ def _bot(settings: Settings) -> BotIdentity:
     )
 
 
-def _handler(settings: Settings, github: GitHubSettings, bot: BotIdentity, store: DurableStore) -> GitHubHandler:
+def _signed_in(github: GitHubSettings) -> tuple[GitHubClient, Credentials]:
+    from pullwright.integrations.github.client import GitHubClient
+    from pullwright.integrations.github.identity import sign_in
+    from pullwright.integrations.github.tuning import GitHubTuning
+
+    credentials = sign_in(github)
+    return GitHubClient(github, GitHubTuning(), credentials), credentials
+
+
+def _sources(
+    settings: Settings,
+    client: GitHubClient,
+    credentials: Credentials,
+    bot: BotIdentity,
+    store: DurableStore,
+    *,
+    alone: bool,
+) -> list[Source]:
+    """Return what looks for what no hook told; nothing where it is not known where to look."""
+    from pullwright.integrations.github.app_auth import AppCredentials
+    from pullwright.integrations.github.missed import AppHook, HookLog, MissedHooks, RepositoryHook
+    from pullwright.integrations.github.polling import GitHubPolling
+    from pullwright.integrations.github.watched import Watched
+
+    app = credentials if isinstance(credentials, AppCredentials) else None
+    named, connection = settings.github_repositories, settings.github_connection
+    if app is None and not named:
+        return []
+    watched = Watched(named, app, monotonic=SystemClock().monotonic)
+    polling = GitHubPolling(client, bot, store, watched, connection=connection, alone=alone)
+    if alone:
+        return [polling]
+    path = f"/webhooks/github/{connection}"
+    logs: list[HookLog] = [AppHook(app)] if app else [RepositoryHook(client, slug, path) for slug in named]
+    return [MissedHooks(logs), polling]
+
+
+def _handler(
+    settings: Settings,
+    github: GitHubSettings,
+    bot: BotIdentity,
+    store: DurableStore,
+    client: GitHubClient,
+    credentials: Credentials,
+) -> GitHubHandler:
     from pullwright.integrations.github import GitHubCodeHost
     from pullwright.integrations.github.authority import Authority, AuthorityPolicy
-    from pullwright.integrations.github.client import GitHubClient
-    from pullwright.integrations.github.collaborators import GitHubPermissions
+    from pullwright.integrations.github.checks import GitHubChecks
+    from pullwright.integrations.github.collaborators import GitHubPermissions, GitHubTeams
     from pullwright.integrations.github.handler import GitHubHandler
     from pullwright.integrations.github.markers import MarkerKey
+    from pullwright.integrations.github.pull_reading import GitHubPullRequests
     from pullwright.integrations.github.requested_work import WorkTerms
     from pullwright.integrations.github.speaking import GitHubMoments, GitHubVoice
     from pullwright.integrations.github.status_text import BotTexts
-    from pullwright.integrations.github.tuning import GitHubTuning
     from pullwright.integrations.redaction import Redactor
 
-    client = GitHubClient(github, GitHubTuning())
     markers = MarkerKey(_marker_key(settings))
     policy = AuthorityPolicy(
         users=frozenset(settings.github_users),
+        teams=frozenset(settings.github_teams),
         denied=frozenset(settings.github_denied_users),
         apps=frozenset(settings.github_allowed_apps),
     )
@@ -125,13 +187,23 @@ def _handler(settings: Settings, github: GitHubSettings, bot: BotIdentity, store
     return GitHubHandler(
         settings=github,
         inbox=store,
-        authority=Authority(GitHubPermissions(client), bot, policy, monotonic=SystemClock().monotonic),
-        host=GitHubCodeHost(github),
+        authority=Authority(
+            GitHubPermissions(client), bot, policy, monotonic=SystemClock().monotonic, teams=GitHubTeams(client)
+        ),
+        host=GitHubCodeHost(github, credentials=credentials),
+        pulls=GitHubPullRequests(client, bot),
+        checks=GitHubChecks(client, bot),
         moments=GitHubMoments(client, bot),
         voice=GitHubVoice(client, bot, markers),
         texts=BotTexts(Redactor(settings.secrets), name=bot.login),
         markers=markers,
-        terms=WorkTerms(checks=settings.checks, budget=budget),
+        terms=WorkTerms(
+            checks=settings.checks,
+            budget=budget,
+            tasks_per_hour=settings.github_tasks_per_hour,
+            settle_seconds=settings.github_settle_seconds,
+            ready_when_green=settings.github_ready_when_green,
+        ),
     )
 
 

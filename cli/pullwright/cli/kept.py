@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Final
 
@@ -15,11 +15,13 @@ from pullwright.agents.change import RepositoryRef
 from pullwright.agents.errors import BlobMissing, ConfigError, IntegrationError, TaskError
 from pullwright.agents.events import CheckpointMade, JournalEntry, RunStarted
 from pullwright.agents.ports.blobs import BlobStore
+from pullwright.agents.ports.code_host import Access
 from pullwright.agents.ports.mirror import Mirror
 from pullwright.agents.ports.sandbox import Base
 from pullwright.agents.ports.store import TaskStore
 from pullwright.agents.task import Task
 from pullwright.agents.worker.restore import Restorer, base_of_run, kept_patch
+from pullwright.agents.worker.signed_in import signed_in
 from pullwright.cli import wiring
 from pullwright.cli.settings import Settings
 
@@ -135,9 +137,9 @@ async def open_files(settings: Settings, mirror: Mirror, blobs: BlobStore, kept:
     """
     repository = kept.task.spec.repository
     host = wiring.code_host(settings, repository) if repository.host else None
-    credential = host.credential() if host else None
+    fetch = partial(base_of_run, mirror, repository, kept.started)
     try:
-        base = await base_of_run(mirror, repository, kept.started, credential)
+        base = await signed_in(host, repository, Access.READ, fetch)
     except IntegrationError:
         # The task was filed in a checkout of another host: the same commit in the one here has the same files.
         here = None if repository.host else await _checkout_here()

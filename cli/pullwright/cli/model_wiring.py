@@ -12,7 +12,8 @@ from anyio import Event, create_task_group, sleep
 from pullwright.agents.background import beside
 from pullwright.agents.errors import ConfigError, ModelError, ModelUnavailable
 from pullwright.agents.llm.prices import MEDIUM_3_5, Price, PriceList, Prices
-from pullwright.cli.settings import EndpointTable, Settings
+from pullwright.cli.settings import Settings
+from pullwright.cli.settings_tables import EndpointTable
 
 if TYPE_CHECKING:
     from pullwright.agents.llm.counting import EndpointCounter, ExactCounter

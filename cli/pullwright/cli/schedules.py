@@ -12,7 +12,8 @@ from pullwright.agents.ports.schedule import ScheduleStore
 from pullwright.agents.schedule import Overlap, ScheduleSpec
 from pullwright.cli import wiring
 from pullwright.cli.intake import RunRequest, specify
-from pullwright.cli.settings import ScheduleTable, Settings
+from pullwright.cli.settings import Settings
+from pullwright.cli.settings_tables import ScheduleTable
 
 _DURATION: Final = re.compile(r"(?P<number>\d{1,7}(?:\.\d{1,3})?)(?P<unit>[smhd])|0")
 _SECONDS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}

@@ -11,15 +11,17 @@ import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from pullwright.agents.budget import DayLimits, Limit, Scope
 from pullwright.agents.egress import EgressMode
 from pullwright.agents.errors import ConfigError
 from pullwright.agents.ports.model import ReasoningEffort
+from pullwright.cli.settings_tables import EndpointTable, ProfileName, ScheduleTable
+from pullwright.cli.speech import keep_quiet_about
 
 FILE_NAME = "pullwright.toml"
 
@@ -49,9 +51,16 @@ TRUSTED_ONLY = frozenset(
         "github_bot_login",
         "github_bot_id",
         "github_app_id",
+        "github_app_private_key",
+        "github_app_private_key_file",
         "github_label",
         "github_new_issues",
+        "github_repositories",
+        "github_ready_when_green",
+        "github_settle_seconds",
+        "github_tasks_per_hour",
         "github_users",
+        "github_teams",
         "github_denied_users",
         "github_allowed_apps",
         "webhook_max_mb",
@@ -73,8 +82,6 @@ secrets, make the sandbox weaker, falsify what a run is said to cost, or spend w
 _ONE_ENDPOINT = ("endpoint_url", "endpoint_key", "endpoint_profile")
 """What describes the only endpoint; several stand in ``endpoints``."""
 
-ProfileName = Literal["vllm", "sglang", "llamacpp", "ollama", "nim-vllm", "nim-sglang", "mistral"]
-
 
 def _effort(word: Any) -> Any:
     """Map other products' words to the two efforts that the model knows."""
@@ -83,42 +90,6 @@ def _effort(word: Any) -> Any:
 
 
 Dollars = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
-
-
-class EndpointTable(BaseModel):
-    """One of several endpoints: a table ``[[endpoints]]``, or an object in the list ``AGENT_ENDPOINTS``."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
-
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
-    """Unique; runs are placed by it, so it should not change without need."""
-    url: str = Field(pattern=r"^https?://")
-    key: SecretStr = SecretStr("")
-    profile: ProfileName = "vllm"
-    model: str = ""
-    """Empty for what ``model`` says."""
-    kv_tokens: int = Field(default=0, ge=0)
-    """Tokens that fit in its KV cache; 0 to believe what its metrics say."""
-
-
-class ScheduleTable(BaseModel):
-    """A task that is filed again and again: a table ``[[schedules]]``, or an object in ``AGENT_SCHEDULES``."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
-
-    name: str
-    cron: str
-    """Five fields, as for cron."""
-    tz: str = "UTC"
-    repo: str = Field(min_length=1)
-    """Path or URL of the repository."""
-    instruction: str = Field(min_length=1)
-    base: str = ""
-    checks: tuple[str, ...] = ()
-    no_pr: bool = False
-    priority: int = Field(default=0, ge=-1000, le=1000)
-    overlap: Literal["skip", "queue", "replace"] = "skip"
-    catch_up: str = "1h"
 
 
 class Settings(BaseSettings):
@@ -183,12 +154,28 @@ class Settings(BaseSettings):
     """The bot's user id, so that it never answers itself."""
     github_app_id: int = Field(default=0, ge=0)
     """The id of the App, if it is one."""
+    github_app_private_key: SecretStr = SecretStr("")
+    """The App's private key (PEM): with it tokens are made for each repository and step, and the token is not used."""
+    github_app_private_key_file: Path | None = None
+    """The file that holds it, if not the setting."""
     github_label: str = Field(default="agent", min_length=1, max_length=100)
     """The label that asks for work."""
     github_new_issues: bool = False
     """Whether a mention in the text of a new issue asks for work."""
+    github_repositories: tuple[
+        Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.-]{1,100}$")], ...
+    ] = ()
+    """Repositories (``owner/name``) that are looked at for what no hook told; empty for all where the App is."""
+    github_ready_when_green: bool = True
+    """Whether a draft of the bot is marked as ready for review when its checks pass."""
+    github_settle_seconds: float = Field(default=60, ge=0, le=3600)
+    """How long the news of a commit's checks are gathered before they are looked at."""
+    github_tasks_per_hour: int = Field(default=12, ge=1)
+    """How many tasks one issue or pull request can become within an hour."""
     github_users: tuple[str, ...] = ()
     """When given, only these may ask for work, and only if they may write to the repository."""
+    github_teams: tuple[str, ...] = ()
+    """Teams (``organization/team``) whose members may, too; as above."""
     github_denied_users: tuple[str, ...] = ()
     """Who may never ask for work."""
     github_allowed_apps: tuple[str, ...] = ()
@@ -278,7 +265,8 @@ class Settings(BaseSettings):
     def secrets(self) -> tuple[str, ...]:
         """Every key and token; none of them may be in what leaves this process."""
         keys = (table.key for table in self.endpoints)
-        held = (self.github_token, self.endpoint_key, *keys, *self.github_webhook_secrets)
+        single = (self.github_token, self.github_app_private_key, self.endpoint_key, self.api_token)
+        held = (*single, *keys, *self.github_webhook_secrets)
         return tuple(filter(None, (secret.get_secret_value() for secret in held)))
 
     @classmethod
@@ -292,6 +280,11 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Let the environment win over what the files gave (which arrives as keyword arguments)."""
         return env_settings, init_settings
+
+
+def user_file() -> Path:
+    """Return where a user's own settings are."""
+    return _config_home() / "pullwright" / FILE_NAME
 
 
 def load_settings(folder: Path) -> Settings:
@@ -313,6 +306,7 @@ def load_settings(folder: Path) -> Settings:
     except SettingsError as exc:  # its cause holds the whole value, and there may be keys in it
         raise ConfigError(f"a list among the AGENT_* variables is no JSON: {exc}") from None
     _check_together(settings)
+    keep_quiet_about(settings.secrets)
     return settings
 
 

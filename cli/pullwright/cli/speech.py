@@ -6,7 +6,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Final
@@ -17,10 +17,20 @@ from pullwright.cli.render import printable
 if TYPE_CHECKING:
     from pullwright.integrations.redaction import Redactor
 
-SECRET_VARIABLES: Final = ("AGENT_GITHUB_TOKEN", "AGENT_ENDPOINT_KEY", "AGENT_API_TOKEN", "PGPASSWORD")
+SECRET_VARIABLES: Final = (
+    "AGENT_GITHUB_TOKEN",
+    "AGENT_GITHUB_APP_PRIVATE_KEY",
+    "AGENT_ENDPOINT_KEY",
+    "AGENT_API_TOKEN",
+    "PGPASSWORD",
+)
+"""What is known before the settings are read, which may fail."""
 
 _PASSWORD: Final = re.compile(r"(\bpassword=)[^\s&'\"]+")
 """Among the parameters of a database, wherever it came from; the redactor knows it before the @ of a URL."""
+
+_WEBHOOKS: Final = re.compile(r"\"((?:[^\"\\]|\\.)+)\"")
+"""In the list of webhook secrets."""
 
 _KEY: Final = re.compile(r"\"key\"\s*:\s*\"([^\"]+)\"")
 """In the list of endpoints."""
@@ -50,16 +60,26 @@ def masked(text: str) -> str:
     return _PASSWORD.sub(r"\1[redacted]", _redactor()(text))
 
 
+def keep_quiet_about(secrets: Iterable[str]) -> None:
+    """Take these out of everything that is said from now on: what the settings hold, wherever they have it from."""
+    _kept.update(filter(None, secrets))
+    _redactor.cache_clear()
+
+
+_kept: Final[set[str]] = set()
+
+
 @cache
 def _redactor() -> Redactor:
     from pullwright.integrations.redaction import Redactor
 
-    return Redactor(_secrets())
+    return Redactor((*_secrets(), *_kept))
 
 
 def _secrets() -> Iterator[str]:
     yield from (os.environ.get(name, "") for name in SECRET_VARIABLES)
     yield from _KEY.findall(os.environ.get("AGENT_ENDPOINTS", ""))
+    yield from _WEBHOOKS.findall(os.environ.get("AGENT_GITHUB_WEBHOOK_SECRETS", ""))
     with suppress(ValueError):
         database = urlsplit(os.environ.get("AGENT_DATABASE_URL", ""))
         yield unquote(database.password or "")

@@ -8,7 +8,6 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -104,16 +103,34 @@ def code_host(settings: Settings, remote: RepositoryRef | None) -> CodeHost | No
     Raises:
         ConfigError: The settings of the code host are wrong.
     """
+    return None if remote is None else code_hosts(settings)(remote)
+
+
+def code_hosts(settings: Settings) -> Callable[[RepositoryRef], CodeHost | None]:
+    """Return what finds the code host of a repository, for a process that keeps its tokens.
+
+    Raises:
+        ConfigError: The settings of the code host are wrong.
+    """
     from pullwright.integrations.github import GitHubCodeHost
 
-    github = github_settings(settings)
-    if remote is None or not github.matches(remote):
-        return None
-    return GitHubCodeHost(github)
+    github = GitHubCodeHost(github_settings(settings))
+    return lambda repository: github if github.matches(repository) else None
+
+
+async def whoami(settings: Settings) -> str:
+    """Return as whom we act on GitHub; empty for nobody.
+
+    Raises:
+        ConfigError, IntegrationError: It can not be found out, or GitHub does not know us.
+    """
+    from pullwright.integrations.github.whoami import whoami as asked
+
+    return await to_thread.run_sync(asked, github_settings(settings))
 
 
 def github_settings(settings: Settings) -> GitHubSettings:
-    """Return where GitHub is, and the token for it.
+    """Return where GitHub is, and as whom we act there.
 
     Raises:
         ConfigError: They are wrong.
@@ -124,6 +141,10 @@ def github_settings(settings: Settings) -> GitHubSettings:
     return GitHubSettings(
         api_url=settings.github_api_url,
         token=settings.github_token.get_secret_value(),
+        app_id=str(settings.github_app_id or ""),
+        app_key=settings.github_app_private_key.get_secret_value(),
+        app_key_file=settings.github_app_private_key_file,
+        workflows=any(path.lstrip("/").startswith((".github", "*")) for path in settings.allow_paths),
         ca_file=Path(ca_file) if ca_file else None,
     )
 
@@ -225,7 +246,7 @@ async def open_advancer(
                 verifier=FreshVerifier(provider, timeout=60 * settings.check_minutes),
                 environments=EnvironmentReader(mirror, egress=policy, allow_paths=settings.allow_paths),
                 mirror=mirror,
-                code_host=partial(code_host, settings),
+                code_host=code_hosts(settings),
                 wording=ChangeWording(),
                 clock=SystemClock(),
                 patches=settings.home.expanduser() / "patches",

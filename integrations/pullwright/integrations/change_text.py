@@ -14,6 +14,9 @@ _SLUG_LIMIT = 50
 _TITLE_LIMIT = 120
 _ID_LENGTH = 8
 _NOT_SLUG = re.compile(r"[^a-z0-9]+")
+_PERSON = re.compile(r"[^\s<>][^<>]{0,100} <[^\s<>@]{1,100}@[^\s<>@]{1,100}>")
+_TRAILER = re.compile(r"^([ \t]*(?:co-authored|signed-off|reviewed|acked))-by:", re.IGNORECASE | re.MULTILINE)
+"""What would make a person an author, or a witness, of words that the model wrote."""
 _NOT_PREFIX = re.compile(r"[^A-Za-z0-9_-]+")
 
 
@@ -25,10 +28,19 @@ def branch_name(*, issue: int | None, title: str, task_id: str, prefix: str = "a
     return f"{folder}/{'-'.join(part for part in parts if part)}"[:BRANCH_LIMIT]
 
 
-def commit_message(*, title: str, summary: str, issue: int | None) -> CommitMessage:
-    """Return a commit message that mentions nobody and closes no issue but the task's own."""
+def commit_message(*, title: str, summary: str, issue: int | None, requested_by: str = "") -> CommitMessage:
+    """Return a commit message that mentions nobody and closes no issue but the task's own.
+
+    Args:
+        title: Its first line, cut to length.
+        summary: Its text.
+        issue: The issue that it closes.
+        requested_by: Name and address of the co-author; one that git could not read is left out.
+    """
     trailer = [f"Fixes #{issue}"] if issue else []
-    body = defuse(sanitise(summary)).strip()
+    if _PERSON.fullmatch(requested_by) and requested_by.isprintable():
+        trailer.append(f"Co-authored-by: {requested_by}")
+    body = _TRAILER.sub(r"\1 by:", defuse(sanitise(summary)).strip())
     shown = defuse_line(sanitise_line(title, _TITLE_LIMIT)) or "Change without a title"
     return CommitMessage(title=shown, body="\n\n".join(part for part in (body, *trailer) if part))
 

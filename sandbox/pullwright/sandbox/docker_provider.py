@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 
 from pullwright.agents.environment import PLAIN, Environment
@@ -99,7 +100,8 @@ class DockerProvider:
             limits=self._limits,
             runtime=self._runtime,
         )
-        image = await self._images.ensure(base, environment, repository=repository_key(base.mirror))
+        rules = replace(base, sha=environment.commit or base.sha)
+        image = await self._images.ensure(rules, environment, repository=repository_key(base.mirror))
         egress, notices = limited(environment.egress, self._open_egress, "the sandbox")
         async with AsyncExitStack() as stack:
             pristine, layer = await self._claim_base(stack, containers, base)

@@ -101,7 +101,8 @@ class Environments:
     ) -> Prepared:
         tracked = await tracked_files(base)
         key = environment_key(image, environment, tracked)
-        keys = (key, hashlib.sha256(f"{key} {base.sha}".encode()).hexdigest()[:24])
+        own = hashlib.sha256(f"{key} {base.sha}".encode()).hexdigest()[:24]
+        keys = (own if environment.commit else key, own)
         found, _ = await self._find(base, keys, tracked)
         if found is not None:
             return Prepared(image=found.image, snapshot=found)
@@ -142,7 +143,8 @@ class Environments:
     ) -> tuple[Snapshot | None, str]:
         """Return a usable snapshot, or the key that a new one is to have.
 
-        The second key is for commits that track a file where the snapshot of the first one has added something.
+        The second key is for commits that track a file where the snapshot of the first one has added something, and
+        for those that nobody has reviewed yet: what a set-up makes of an open pull request serves no other commit.
         """
         for key in keys:
             found = await self._store.find(base, key)
@@ -187,8 +189,9 @@ class Environments:
         return Prepared(image=snapshot.image, snapshot=snapshot, notices=notices, egress=reached)
 
     async def _caches(self, base: Base, environment: Environment) -> dict[str, str]:
-        caches = {}
-        for folder in environment.caches:
+        """Return the volumes that this set-up may use; one that runs on what nobody reviewed leaves nothing behind."""
+        caches: dict[str, str] = {}
+        for folder in () if environment.commit else environment.caches:
             caches[folder], own = cache_volume(base, folder, self._store.labels(base, "cache"))
             await create_volume(self._engine, caches[folder], own)
         return caches

@@ -69,7 +69,7 @@ def remote_error(stderr: str, *, url: str, pushing: bool = False) -> PullwrightE
         return PushRejected(f"push to {url!r} was rejected ({hint}): {reason}")
     if _AUTH.search(stderr):
         return AuthFailed(
-            f"{url!r} refused the token or wants one: check GITHUB_TOKEN and that it may see the repository"
+            f"{url!r} refused the token or wants one: `agent doctor` says whose it is; make it valid for the repository"
         )
     if _FORBIDDEN.search(stderr):
         needed = "write to" if pushing else "read"

@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from secrets import token_hex
 from urllib.parse import quote
 
 import anyio
@@ -18,6 +19,7 @@ from pullwright.agents.ports.sandbox import Base
 from pullwright.sandbox.git_env import git_environment
 from pullwright.sandbox.git_errors import first_reason, redact, remote_error
 from pullwright.sandbox.mirror_checkpoints import MirrorCheckpoints, patched_tree
+from pullwright.sandbox.mirror_compare import MirrorComparisons, parse_numstat
 from pullwright.sandbox.mirror_git import Completed, GitRunner
 from pullwright.sandbox.mirror_place import ASKPASS, checked_ref, full_sha, mirror_path, protocols
 from pullwright.sandbox.mirror_policy import judge
@@ -55,6 +57,7 @@ class GitMirror:
         self._limits = limits or PolicyLimits()
         self._git = GitRunner()
         self._checkpoints = MirrorCheckpoints(self._git)
+        self._comparisons = MirrorComparisons(self._git)
 
     async def sync(self, repository: RepositoryRef, ref: str, credential: Credential | None) -> Base:
         """Fetch the repository and resolve ``ref``; see the port."""
@@ -127,7 +130,23 @@ class GitMirror:
 
     async def difference(self, base: Base, old: str, new: str, *, limit: int) -> bytes:
         """Return the binary git patch between two commits; see the port."""
-        return await self._checkpoints.difference(base, old, new, limit=limit)
+        return await self._comparisons.difference(base, old, new, limit=limit)
+
+    async def carried(self, base: Base, old: str, new: str, *, limit: int) -> bytes:
+        """Return the patch that brings what lies between two commits onto the base; see the port."""
+        return await self._comparisons.carried(base, old, new, limit=limit)
+
+    async def fork_point(self, base: Base, other: str) -> str:
+        """Return the newest commit that the base and another one both come from; see the port."""
+        return await self._comparisons.fork_point(base, other)
+
+    async def authors(self, base: Base, old: str, new: str) -> frozenset[str]:
+        """Return who wrote the commits between two; see the port."""
+        return await self._comparisons.authors(base, old, new)
+
+    async def stat(self, base: Base, old: str, new: str) -> tuple[FileStat, ...]:
+        """Return how many lines of each file differ between two commits; see the port."""
+        return await self._comparisons.stat(base, old, new)
 
     async def forget(self, base: Base, *, task_id: str) -> None:
         """Let go of the checkpoints of a task."""
@@ -236,7 +255,7 @@ class GitMirror:
     async def _askpass(self) -> Path:
         file = anyio.Path(self._root, "askpass")
         if not await file.exists():
-            fresh = anyio.Path(self._root, f"askpass.{id(self):x}")
+            fresh = anyio.Path(self._root, f"askpass.{token_hex(4)}")
             await fresh.write_text(ASKPASS)
             await fresh.chmod(0o700)
             await fresh.rename(file)
@@ -268,14 +287,3 @@ class GitMirror:
 def one_line(text: str) -> str:
     """Return a text as one line without control characters."""
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())
-
-
-def parse_numstat(output: bytes) -> tuple[FileStat, ...]:
-    """Read the output of ``git diff-tree -r --numstat -z --no-renames``."""
-    files: list[FileStat] = []
-    for line in output.split(b"\0"):
-        fields = line.split(b"\t", 2)
-        if len(fields) == 3:
-            added, removed = (int(field) if field.isdigit() else None for field in fields[:2])
-            files.append(FileStat(path=fields[2].decode("utf-8", "backslashreplace"), added=added, removed=removed))
-    return tuple(files)

@@ -16,7 +16,7 @@ from typing import Final
 
 from anyio import to_thread
 
-from pullwright.agents.errors import ChangeRefused, NotFound, PatchTooLarge
+from pullwright.agents.errors import ChangeRefused
 from pullwright.agents.file_lock import file_lock
 from pullwright.agents.ports.mirror import Checkpoint
 from pullwright.agents.ports.sandbox import Base
@@ -27,7 +27,7 @@ from pullwright.sandbox.mirror_place import full_sha
 
 REFS: Final = "refs/pullwright/checkpoints"
 
-_FIXED: Final = {
+FIXED: Final = {
     f"GIT_{role}_{what}": value
     for role in ("AUTHOR", "COMMITTER")
     for what, value in (("NAME", "Pullwright"), ("EMAIL", "pullwright@localhost"), ("DATE", "1000000000 +0000"))
@@ -50,7 +50,7 @@ class MirrorCheckpoints:
             tree = await self._tree(base, patch, folder, parent)
         message = f"checkpoint {number}\n".encode()
         arguments = ["commit-tree", tree, "-p", base.sha, "-F", "-"]
-        environment = git_environment(git_dir=base.mirror, more=_FIXED)
+        environment = git_environment(git_dir=base.mirror, more=FIXED)
         sha = (await self._git.done(arguments, environment, stdin=message)).text
         await self._git.done(["update-ref", f"{_refs(task_id)}/{number}", sha], environment)
         return Checkpoint(number=number, sha=sha, tree=tree)
@@ -62,23 +62,6 @@ class MirrorCheckpoints:
         fields = (line.split(" ") for line in found.text.splitlines())
         made = (Checkpoint(number=int(name.rpartition("/")[2]), sha=sha, tree=tree) for name, sha, tree in fields)
         return tuple(sorted(made, key=lambda checkpoint: checkpoint.number))
-
-    async def difference(self, base: Base, old: str, new: str, *, limit: int) -> bytes:
-        """Return the binary patch between two commits."""
-        for sha in (old, new):
-            if not full_sha(sha):
-                raise NotFound(f"{sha!r} is no whole commit id")
-        options = ["-p", "--binary", "--full-index", "--no-renames", "--no-ext-diff", "--no-textconv", "--no-color"]
-        prefixes = ["--src-prefix=a/", "--dst-prefix=b/"]
-        environment = git_environment(git_dir=base.mirror)
-        arguments = ["diff-tree", *options, *prefixes, f"{old}^{{commit}}", f"{new}^{{commit}}"]
-        done = await self._git.run(arguments, environment, output_limit=limit + 1)
-        if len(done.stdout) > limit:
-            raise PatchTooLarge(f"difference between {old[:12]!r} and {new[:12]!r} is larger than {limit} bytes")
-        if done.code:
-            reason = first_reason(done.stderr)
-            raise NotFound(f"mirror does not hold both {old[:12]!r} and {new[:12]!r}: {reason}")
-        return done.stdout
 
     async def forget(self, base: Base, *, task_id: str) -> None:
         """Let go of the checkpoints of a task."""

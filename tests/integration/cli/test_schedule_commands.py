@@ -20,7 +20,8 @@ from pullwright.agents.ports.durable import DurableStore
 from pullwright.agents.queue.open import open_store
 from pullwright.agents.schedule import Overlap, ScheduleSpec
 from pullwright.cli.schedules import duration, reconcile
-from pullwright.cli.settings import ScheduleTable, Settings, load_settings
+from pullwright.cli.settings import Settings, load_settings
+from pullwright.cli.settings_tables import ScheduleTable
 
 pytestmark = pytest.mark.anyio
 

@@ -22,7 +22,8 @@ from pullwright.agents.testing.scripted_endpoint import Fault, FaultKind, Script
 from pullwright.agents.testing.scripted_model import ScriptedModel
 from pullwright.agents.worker.advance import Advancer
 from pullwright.cli.model_wiring import OpenedModel, open_model
-from pullwright.cli.settings import EndpointTable, Settings
+from pullwright.cli.settings import Settings
+from pullwright.cli.settings_tables import EndpointTable
 from tests.unit.agents.pipeline_scene import LOOK, WRITE, Scene, Turn, finish
 
 pytestmark = pytest.mark.anyio

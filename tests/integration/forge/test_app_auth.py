@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from pullwright.agents.errors import AuthFailed, ConfigError, NotFound, RemoteRejected, RemoteUnavailable
+from pullwright.agents.errors import AuthFailed, ConfigError, RemoteRejected, RemoteUnavailable
 from pullwright.integrations.github import GitHubSettings
 from pullwright.integrations.github.app_auth import AppCredentials, AppKey
 from pullwright.integrations.github.authority import Permission
@@ -95,7 +95,7 @@ def test_a_key_on_one_line_is_understood_and_never_shown(key: rsa.RSAPrivateKey)
 def test_what_is_no_private_rsa_key_is_refused(key: rsa.RSAPrivateKey) -> None:
     public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     for text in ("", "x", pem(key)[:300], pem(ec.generate_private_key(ec.SECP256R1())), public.decode()):
-        with pytest.raises(ConfigError, match="AGENT_GITHUB_APP_KEY") as caught:
+        with pytest.raises(ConfigError, match="AGENT_GITHUB_APP_PRIVATE_KEY") as caught:
             AppKey(app_id="1", private_key=text)
         assert caught.value.__cause__ is None
     for app_id in ("", "a b", "1\n"):
@@ -164,7 +164,7 @@ def test_the_installation_is_looked_up_once(forge: RehearsalForge, app: AppCrede
     [
         ({"status": 401, "body": {"message": "JWT not decoded"}}, AuthFailed, "clock of this machine"),
         ({"status": 403, "body": {"message": "This installation has been suspended"}}, AuthFailed, "suspended"),
-        ({"status": 404, "body": {"message": "Not Found"}}, NotFound, "any more"),
+        ({"status": 404, "body": {"message": "Not Found"}}, AuthFailed, "any more"),
         ({"status": 422, "body": {"message": "not granted"}}, AuthFailed, "agent github setup"),
         ({"status": 502}, RemoteUnavailable, "in trouble"),
         ({"status": 201, "body": {"token": "x y" * 9, "expires_at": "2026-11-22T10:00Z"}}, RemoteRejected, "'token'"),
@@ -183,7 +183,7 @@ def test_no_token_is_one_clear_line(
 
 def test_an_app_that_is_not_installed_says_so(forge: RehearsalForge, app: AppCredentials) -> None:
     forge.add_fault(Fault(path=INSTALLATION, status=404, body={"message": "Not Found"}))
-    with pytest.raises(NotFound, match="not installed at 'acme/shop'"):
+    with pytest.raises(AuthFailed, match="not installed at 'acme/shop'"):
         app.token(Need(repository="acme/shop", step=Step.READ))
 
 
@@ -191,7 +191,7 @@ def test_an_installation_that_is_gone_is_looked_up_again(forge: RehearsalForge, 
     need = Need(repository="acme/shop", step=Step.READ)
     forge.add_fault(Fault(path=INSTALLATION, status=200, body={"id": 42}))
     forge.add_fault(Fault(path=TOKENS, status=404, body={"message": "Not Found"}))
-    with pytest.raises(NotFound, match="any more"):
+    with pytest.raises(AuthFailed, match="any more"):
         app.token(need)
     forge.add_fault(Fault(path=INSTALLATION, status=200, body={"id": 43}))
     forge.add_fault(gives("ghs_next_token"))
@@ -227,9 +227,10 @@ async def test_the_client_renews_a_refused_token_once(
         await client.talk(work, need=NEED)
     app.forget("ghs_revoked_0123456789")
     forge.add_fault(gives("ghs_revoked_0123456789"))
+    forge.add_fault(gives("ghs_revoked_too_0123456789"))
     with pytest.raises(AuthFailed, match="refused"):
         await client.talk(work, need=NEED, writes=True)
-    assert len(asked(forge)) == 5
+    assert len(asked(forge)) == 6
     with pytest.raises(ConfigError, match="which repository"):
         await client.talk(work)
 

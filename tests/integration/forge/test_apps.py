@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from pullwright.integrations.github import GitHubSettings
-from pullwright.integrations.github.app_auth import APP_ID_VARIABLE, APP_KEY_VARIABLE, AppCredentials, AppKey
+from pullwright.integrations.github.app_auth import AppCredentials, AppKey
 from pullwright.integrations.github.authority import Permission
 from pullwright.integrations.github.client import GitHubClient
 from pullwright.integrations.github.collaborators import GitHubPermissions
 from pullwright.integrations.github.credentials import Need, Step
+from pullwright.integrations.github.settings import APP_ID_VARIABLE, APP_KEY_VARIABLE
 from pullwright.integrations.github.setup_check import SetupFacts
 from pullwright.integrations.github.setup_facts import read_app_facts
 from pullwright.integrations.github.tuning import GitHubTuning

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -74,39 +75,28 @@ def new_file(folder: Path, name: str = "new.db") -> str:
 
 
 def _rows(table: str) -> list[dict[str, Any]]:
-    match table:
-        case "task":
-            return [_task(number) for number in range(TASKS)]
-        case "event":
-            return [_event(task, seq) for task in range(TASKS) for seq in (1, 2)]
-        case "lane":
-            first = {
-                "key": "x/a/b",
-                "weight": 0.1,
-                "max_running": 3,
-                "paused": False,
-                "queued": TASKS - 1,
-                "running": 1,
-                "place": "here",
-            }
-            return [{**first, "vtime": 1 / 3}, {**first, "key": "B", "queued": 0, "running": 0, "vtime": 0.0}]
-        case "attempt":
-            end = {"ended_at": 0.0, "outcome": ""}
-            return [{"task_id": _id(0), "number": 1, "worker_id": "w", "started_at": MOMENT, **end}]
-        case "signal":
-            return [_signal(number) for number in range(3)]
-        case "effect":
-            keys = ("pull_request", "comment:" + AWKWARD)
-            return [_effect(number, key) for number, key in enumerate(keys, start=1)]
-        case "delivery":
-            return [_delivery(number) for number in range(3)]
-        case "schedule":
-            return [_schedule(number) for number in range(3)]
-        case "spending":
-            tokens = {"prompt_tokens": 2**40, "cached_tokens": 7, "completion_tokens": 0}
-            return [{"day": "2026-12-31", "lane": "x/a/b", "steps": 1, **tokens, "seconds": 1 / 3, "dollars": 0.1}]
-        case _:
-            return _blobs()
+    return _MAKERS[table]()
+
+
+def _lanes() -> list[dict[str, Any]]:
+    counts = {"weight": 0.1, "max_running": 3, "paused": False, "queued": TASKS - 1, "running": 1, "place": "here"}
+    first = {"key": "x/a/b", **counts}
+    return [{**first, "vtime": 1 / 3}, {**first, "key": "B", "queued": 0, "running": 0, "vtime": 0.0}]
+
+
+def _attempts() -> list[dict[str, Any]]:
+    end = {"ended_at": 0.0, "outcome": ""}
+    return [{"task_id": _id(0), "number": 1, "worker_id": "w", "started_at": MOMENT, **end}]
+
+
+def _reports() -> list[dict[str, Any]]:
+    shown = {"seq": 2, "status": "running", "number": 1, "comment": "7", "ended": False, "note": ""}
+    return [{"task_id": _id(0), **shown}, {"task_id": _id(1), **shown, "ended": True, "note": AWKWARD}]
+
+
+def _spending() -> list[dict[str, Any]]:
+    tokens = {"prompt_tokens": 2**40, "cached_tokens": 7, "completion_tokens": 0}
+    return [{"day": "2026-12-31", "lane": "x/a/b", "steps": 1, **tokens, "seconds": 1 / 3, "dollars": 0.1}]
 
 
 def _delivery(number: int) -> dict[str, Any]:
@@ -195,3 +185,20 @@ def _blobs() -> list[dict[str, Any]]:
     row = {"task_id": _id(0), "name": "checkpoint/1", "sha256": hashlib.sha256(every_byte * 12).hexdigest()}
     large = [{**row, "part": part, "size": len(every_byte) * 12, "content": every_byte} for part in range(12)]
     return [*large, {**row, "name": "empty", "part": 0, "size": 0, "content": b""}]
+
+
+_EFFECTS = ("pull_request", "comment:" + AWKWARD)
+
+_MAKERS: Mapping[str, Callable[[], list[dict[str, Any]]]] = {
+    "task": lambda: [_task(number) for number in range(TASKS)],
+    "event": lambda: [_event(task, seq) for task in range(TASKS) for seq in (1, 2)],
+    "lane": _lanes,
+    "attempt": _attempts,
+    "signal": lambda: [_signal(number) for number in range(3)],
+    "effect": lambda: [_effect(number, key) for number, key in enumerate(_EFFECTS, start=1)],
+    "delivery": lambda: [_delivery(number) for number in range(3)],
+    "schedule": lambda: [_schedule(number) for number in range(3)],
+    "report": _reports,
+    "spending": _spending,
+    "blob": _blobs,
+}

@@ -216,6 +216,31 @@ async def test_caches_are_for_set_ups_only(provider: DockerProvider, base: Base,
     assert setups(told) == 2
 
 
+async def test_what_a_pull_request_sets_up_serves_nobody_else(
+    provider: DockerProvider, base: Base, tmp_path: Path, told: list[str]
+) -> None:
+    setup = "cp a /opt/a; echo x >> ~/.cache/tool/n; wc -l < ~/.cache/tool/n >> /opt/a || true"
+    rules = Environment(source="x", setup=f"mkdir -p ~/.cache/tool; {setup}", caches=("~/.cache/tool",))
+    pull = more(base, tmp_path, {"a": b"evil\n"})
+    for _ in range(2):
+        assert await said(provider, pull, replace(rules, commit=base.sha), "cat /opt/a") == "evil\n1\n"
+    assert setups(told) == 1
+    assert await said(provider, base, rules, "cat /opt/a") == "1\n1\n"
+    assert setups(told) == 2
+
+
+async def test_a_dockerfile_in_a_pull_request_is_not_built(base: Base, tmp_path: Path) -> None:
+    async with DockerEngine() as engine:
+        ours = SandboxImage(engine, lock_folder=LOCKS)
+        await ours.ensure(lambda line: None)
+    recipe = f"FROM {ours.tag}\nUSER root\nCOPY who /opt/who\n".encode()
+    reviewed = more(base, tmp_path, {"docker/Dockerfile": recipe, "docker/who": b"reviewed\n"})
+    pull = more(base, tmp_path, {"docker/who": b"evil\n"})
+    environment = Environment(source="x", dockerfile="docker/Dockerfile", context="docker", commit=reviewed.sha)
+    async with docker_provider(dockerfile_builds=True) as provider:
+        assert await said(provider, pull, environment, "cat /opt/who") == "reviewed\n"
+
+
 async def test_it_works_on_copies_too(base: Base) -> None:
     told: list[str] = []
     async with docker_provider(progress=told.append, overlay=False) as provider:

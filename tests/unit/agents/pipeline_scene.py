@@ -43,13 +43,17 @@ FRESH = {"start": "", "start_base": ""}
 class PlainWording:
     """Wording without any of a code host's conventions."""
 
+    def __init__(self, heard: Callable[[ChangeReport], None] = lambda _: None) -> None:
+        self.heard = heard
+
     def branch(self, *, issue: int | None, title: str, task_id: str) -> str:
         return f"agent/{task_id}"
 
-    def commit(self, *, issue: int | None, title: str, summary: str) -> CommitMessage:
-        return CommitMessage(title=title, body=summary)
+    def commit(self, *, issue: int | None, title: str, summary: str, requested_by: str = "") -> CommitMessage:
+        return CommitMessage(title=title, body=f"{summary}\n\n{requested_by}".strip())
 
     def pull_request(self, report: ChangeReport) -> str:
+        self.heard(report)
         return f"{report.summary} verified={report.evidence.verified} cost={report.cost}"
 
 
@@ -85,6 +89,8 @@ class Scene:
     host: FakeCodeHost | None = None
     prices: PriceList = field(default_factory=dict)
     limits: DayLimits = field(default_factory=DayLimits)
+    heard: Callable[[ChangeReport], None] = lambda _: None
+    """Told what each pull request says."""
 
     def __post_init__(self) -> None:
         self.store = MemoryStore(self.clock)
@@ -101,9 +107,13 @@ class Scene:
 
     async def advance(self, task: Task, **turn: Any) -> Task:
         """Give a queued task one attempt."""
+        return await self.advance_with(self.parts, task, **turn)
+
+    async def advance_with(self, parts: Parts, task: Task, **turn: Any) -> Task:
+        """Give a queued task one attempt, made of other parts."""
         claimed = await self.store.claim("w", task.id)
         assert claimed is not None
-        await Advancer(self.parts)(Turn(task=claimed, **turn))
+        await Advancer(parts)(Turn(task=claimed, **turn))
         assert self.provider.open_now == 0, "a workspace was left behind"
         return await self.store.get(task.id)
 
@@ -117,7 +127,7 @@ class Scene:
             environments=FakeEnvironments(self.environment),
             mirror=self.mirror,
             code_host=lambda _: self.host,
-            wording=PlainWording(),
+            wording=PlainWording(self.heard),
             clock=self.clock,
             patches=self.patches,
             prices=self.prices,

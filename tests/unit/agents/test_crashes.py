@@ -20,7 +20,7 @@ from pullwright.agents.ports.store import SignalKind
 from pullwright.agents.queue.life import LEASE_SECONDS
 from pullwright.agents.task import Task, TaskStatus
 from pullwright.agents.testing.fake_code_host import FakeCodeHost
-from pullwright.agents.testing.fake_mirror import FakeMirror
+from pullwright.agents.testing.fake_mirror import FakeMirror, FakeRemote
 from pullwright.agents.testing.fake_sandbox import FakeProvider, FakeSandbox, output
 from pullwright.agents.testing.scripted_model import Reply, ScriptedModel
 from pullwright.agents.worker.advance import Advancer
@@ -77,7 +77,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.scene = Scene(model=ScriptedModel(()), patches=self.folder)
-        self.remote: dict[str, str] = {}
+        self.remote = FakeRemote()
         self.mirrors: list[FakeMirror] = []
         self.host = self.scene.host = FakeCodeHost(token="t")
         self.repository = self.host.add_repository("o/r")

@@ -25,7 +25,7 @@ from pullwright.agents.testing.fake_code_host import FakeCodeHost
 from pullwright.agents.testing.fake_sandbox import FakeProvider
 from pullwright.agents.testing.scripted_model import Reply, ScriptedModel, ScriptItem
 from pullwright.agents.worker.judging import NOTHING_CHANGED
-from pullwright.agents.worker.pipeline import UNCHANGED
+from pullwright.agents.worker.landing import UNCHANGED
 from tests.unit.agents.pipeline_scene import LOOK, WRITE, MakeScene, Scene, finish
 
 pytestmark = pytest.mark.anyio

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from pullwright.agents.change import Change, PullRequest, RepositoryRef
 from pullwright.agents.errors import ConfigError
-from pullwright.agents.ports.code_host import CodeHost, Issue
+from pullwright.agents.ports.code_host import Access, CodeHost, Issue
 from pullwright.agents.ports.mirror import Credential
 from pullwright.cli.intake import IssueRef, Origin, RunRequest, find_issue, moment, specify
 from pullwright.cli.settings import Settings
@@ -26,7 +27,9 @@ class OneIssue:
         return "main"
 
     async def get_issue(self, repository: RepositoryRef, number: int) -> Issue:
-        return Issue(number=number, title="Broken", body="It is.", author="ann", url="")
+        return Issue(
+            number=number, title="Broken", body="It is.", author="ann", url="", work_key=f"github.com/5#{number}"
+        )
 
     async def open_pull_request(self, change: Change, *, body: str) -> PullRequest:
         raise AssertionError("nothing is published here")
@@ -34,8 +37,15 @@ class OneIssue:
     async def find_pull_request(self, repository: RepositoryRef, branch: str) -> PullRequest | None:
         return None
 
-    def credential(self) -> Credential | None:
+    async def open_pull_requests_for(self, repository: RepositoryRef, issue_number: int) -> Sequence[PullRequest]:
+        return []
+
+    async def credential(self, repository: RepositoryRef, need: Access) -> Credential | None:
+        assert repository == REMOTE
         return Credential(token=self._token) if self._token else None
+
+    def forget(self, credential: Credential) -> None:
+        raise AssertionError("nothing is refused here")
 
 
 @pytest.mark.parametrize(
@@ -62,7 +72,7 @@ async def test_with_a_token_the_remote_is_the_source_and_a_pull_request_the_end(
     spec = await spec_for("fix #42", OneIssue("t"), Origin(remote=REMOTE, checkout=Path("/c")))
     assert (spec.repository, spec.publish, spec.checkout) == (REMOTE, True, "")
     assert (spec.title, spec.context, spec.issue_number) == ("Broken", "ISSUE It is.", 42)
-    assert spec.work_key == "issue:github.com/acme/shop#42"
+    assert spec.work_key == "github.com/5#42"
 
 
 @pytest.mark.parametrize(("token", "no_pr"), [("", False), ("t", True)])

@@ -22,7 +22,8 @@ from pullwright.agents.testing.scripted_endpoint import ScriptedEndpoint
 from pullwright.agents.worker.queue_engine import QueueEngine
 from pullwright.cli import model_wiring
 from pullwright.cli.model_wiring import open_model
-from pullwright.cli.settings import EndpointTable, Settings
+from pullwright.cli.settings import Settings
+from pullwright.cli.settings_tables import EndpointTable
 
 assert httpx2  # imported before the loop runs: their imports read files
 assert pool

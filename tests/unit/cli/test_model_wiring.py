@@ -9,7 +9,8 @@ import pytest
 from pullwright.agents.errors import ConfigError
 from pullwright.agents.llm.prices import MEDIUM_3_5, Price, Prices
 from pullwright.cli.model_wiring import endpoint_settings, pooled, price_list, require_endpoint
-from pullwright.cli.settings import EndpointTable, Settings
+from pullwright.cli.settings import Settings
+from pullwright.cli.settings_tables import EndpointTable
 
 MISTRAL = EndpointTable.model_validate(
     {"name": "api", "url": "https://api.mistral.ai/v1", "profile": "mistral", "key": "sk-canary"}

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import base64
+import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from pullwright.cli import speech
+from pullwright.cli.settings import load_settings
 from pullwright.cli.speech import masked
 
 CODE = """
@@ -55,6 +60,8 @@ def test_the_secrets_of_the_environment_are_masked_wherever_they_stand() -> None
         "AGENT_ENDPOINTS": '[{"name": "a", "url": "http://h", "key": "canary-of-an-endpoint"}]',
         "PGPASSWORD": "canary-of-libpq",
         "AGENT_API_TOKEN": "canary-of-the-api-0123",
+        "AGENT_GITHUB_WEBHOOK_SECRETS": '["canary of a hook", "canary-of-\\"the\\" old"]',
+        "AGENT_GITHUB_APP_PRIVATE_KEY": "-----BEGIN RSA PRIVATE KEY-----\ncanary-0123456789-of-the-app\n-----END",
     }
     code = "from pullwright.cli.speech import complain; import os; complain(' '.join(os.environ.values()))"
     code += "; complain('canary-of/the-database')"
@@ -67,3 +74,18 @@ def test_the_secrets_of_the_environment_are_masked_wherever_they_stand() -> None
     )
     assert "[redacted]" in done.stderr
     assert "canary" not in done.stderr
+
+
+def test_what_the_settings_hold_is_masked_wherever_they_have_it_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(speech, "_kept", set())
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    secrets = {"github_webhook_secrets": ["a hook's own words", "the older words"], "api_token": "words of the API"}
+    lines = [f"{key} = {json.dumps(value)}" for key, value in secrets.items()]
+    (tmp_path / "pullwright.toml").write_text("\n".join(lines))
+    load_settings(tmp_path)
+    said = masked(f"{secrets} a%20hook%27s%20own%20words {base64.b64encode(b'the older words').decode()}")
+    assert "words" not in said
+    assert "hook%27s" not in said
+    assert "dGhlIG9sZGVyIHdvcm" not in said

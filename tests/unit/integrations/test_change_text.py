@@ -61,6 +61,23 @@ def test_a_commit_message_closes_the_tasks_issue_only() -> None:
     assert message.body == "Closes\u200b #1 for @\u200bann\n\nFixes #42"
 
 
+def test_the_person_who_asked_is_a_co_author_as_git_reads_it() -> None:
+    ann = "Ann Grün <1234+ann@users.noreply.github.com>"
+    message = commit_message(title="t", summary="Co-authored-by: Eve <e@x>\n s", issue=1, requested_by=ann)
+    text = f"{message.title}\n\n{message.body}\n"
+    command = ["git", "interpret-trailers", "--parse"]
+    read = subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout
+    assert read == f"Co-authored-by: {ann}\n"
+    assert "Co-authored-by: Eve" not in text
+
+
+@pytest.mark.parametrize(
+    "person", ["Ann", "<a@b>", "Ann <a@b>\nFixes: #2", "Ann <a@b> <c@d>", "A\u202e <a@b>", "A <ab>"]
+)
+def test_a_person_that_git_could_not_read_is_left_out(person: str) -> None:
+    assert commit_message(title="t", summary="s", issue=None, requested_by=person).body == "s"
+
+
 def test_an_empty_commit_message_still_has_a_title() -> None:
     message = commit_message(title=" \n", summary="", issue=None)
     assert (message.title, message.body) == ("Change without a title", "")

@@ -45,6 +45,10 @@ def test_the_rest_stays(text: str, secrets: list[str]) -> None:
         "ghp_" + "a1B2" * 9,
         "ghs_" + "x9" * 18,
         "ghs_123456_eyJhbGciOi." + "Ab-_" * 120 + ".sig" + "Z" * 40,
+        "gho_" + "a1B2" * 9,
+        "ghu_" + "a1B2" * 9,
+        "ghr_" + "a1B2" * 19,
+        "v1." + "0123456789abcdef0123" * 2,
         "github_pat_11ABC" + "d" * 70,
         "ATATT3xFfGF0" + "q" * 60,
         "sntrys_" + "eyJ" + "p" * 60,
@@ -56,6 +60,26 @@ def test_the_rest_stays(text: str, secrets: list[str]) -> None:
 )
 def test_what_looks_like_a_token_is_gone(token: str) -> None:
     assert redact(f"before {token} after") == f"before {REDACTED} after"
+
+
+WORDS = "abcXYZ0189"
+
+
+@given(
+    st.sampled_from(["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"]),
+    st.text(WORDS, min_size=36, max_size=90),
+    st.sampled_from(["", " ", "=", '"', "\n", "(", "token:", "https://x-access-token:", "Authorization: Bearer "]),
+    st.sampled_from(["", " ", '"', "\n", ")", "@github.com/a/b", ",", "'"]),
+)
+def test_no_form_of_githubs_tokens_is_left_anywhere(prefix: str, secret: str, before: str, after: str) -> None:
+    assert secret[:8] not in redact(f"{before}{prefix}{secret}{after}")
+
+
+@given(st.integers(1, 10**9), st.lists(st.text(WORDS + "-_", min_size=30, max_size=250), min_size=3, max_size=3))
+def test_no_part_of_a_long_installation_token_is_left(app: int, parts: list[str]) -> None:
+    token = f"ghs_{app}_{'.'.join(parts)}"
+    for text in (f"remote: {token}", f"https://x-access-token:{token}@h/a.git", f'{{"token": "{token}"}}'):
+        assert not any(part in redact(text) for part in parts)
 
 
 def test_a_private_key_is_gone_even_when_it_is_cut_off() -> None:

@@ -11,8 +11,8 @@ URL = "https://github.com/o/n.git"
 @pytest.mark.parametrize(
     ("text", "kind", "part"),
     [
-        ("fatal: could not read Username for 'https://x': terminal prompts disabled", AuthFailed, "GITHUB_TOKEN"),
-        ("fatal: Authentication failed for 'https://github.com/o/n.git/'", AuthFailed, "GITHUB_TOKEN"),
+        ("fatal: could not read Username for 'https://x': terminal prompts disabled", AuthFailed, "agent doctor"),
+        ("fatal: Authentication failed for 'https://github.com/o/n.git/'", AuthFailed, "agent doctor"),
         ("fatal: unable to access 'x': The requested URL returned error: 403", AuthFailed, "read"),
         ("remote: Repository not found.\nfatal: repository 'https://x/' not found", NotFound, "check the name"),
         ("fatal: couldn't find remote ref refs/heads/x", NotFound, "no such branch"),

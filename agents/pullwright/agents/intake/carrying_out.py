@@ -3,9 +3,29 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
+from typing import Final
 
-from pullwright.agents.errors import DuplicateTask, IllegalTransition, IntegrationError, NotFound, RemoteRejected
-from pullwright.agents.intake.decisions import Answer, Decision, File, Ignore, Later, Refuse, Reply, Stop, Tell
+from pullwright.agents.errors import (
+    DuplicateTask,
+    IllegalTransition,
+    IntegrationError,
+    NotFound,
+    RemoteRejected,
+    TaskNotFound,
+)
+from pullwright.agents.intake.decisions import (
+    Answer,
+    Decision,
+    File,
+    Ignore,
+    Later,
+    Refuse,
+    Reply,
+    ReplyKind,
+    Stop,
+    Tell,
+)
 from pullwright.agents.intake.source import Handler
 from pullwright.agents.intake.sparing import Sparing
 from pullwright.agents.ports.durable import DurableStore
@@ -15,7 +35,13 @@ from pullwright.agents.worker.outbox import Outbox
 
 logger = logging.getLogger(__name__)
 
-KNOWN_ALREADY = "another delivery said the same"
+KNOWN_ALREADY: Final = "another delivery said the same"
+
+PATIENCE_SECONDS: Final = 5.0
+"""How soon it is looked whether the task in the way has ended; twice as long each time."""
+
+LONGEST_SECONDS: Final = 21_600.0
+"""A delivery is not put off for longer than that."""
 
 
 class CarryingOut:
@@ -35,20 +61,21 @@ class CarryingOut:
         """
         match decision:
             case Ignore():
-                await self._store.conclude(delivery, DeliveryStatus.IGNORED, decision.reason)
-            case Refuse():
-                await self._answer(delivery, DeliveryStatus.REFUSED, decision.reason, decision.reply, handler)
-            case Answer():
-                await self._answer(delivery, DeliveryStatus.ANSWERED, decision.reason, decision.reply, handler)
+                if await self._is_news(delivery, decision.meaning_key):
+                    await self._store.conclude(delivery, DeliveryStatus.IGNORED, decision.reason)
+            case Refuse() | Answer():
+                if await self._is_news(delivery, decision.meaning_key):
+                    await self._answer(delivery, decision, handler)
             case File():
                 await self._file(delivery, decision, handler)
             case Tell():
                 await self._tell(delivery, decision, handler)
             case Stop():
-                await self._be_courteous(delivery, decision.reply, handler)
-                await self._store.stop(delivery, decision.task_id, reason=decision.reason)
+                await self._stop(delivery, decision, handler)
             case Later():
-                await self._store.put_off(delivery, seconds=decision.seconds, reason=decision.reason)
+                if await self._is_news(delivery, decision.meaning_key):
+                    seconds = min(decision.seconds * 2**delivery.put_off, LONGEST_SECONDS)
+                    await self._store.put_off(delivery, seconds=seconds, reason=decision.reason)
 
     async def _file(self, delivery: Delivery, decision: File, handler: Handler) -> None:
         if not await self._is_news(delivery, decision.meaning_key):
@@ -61,7 +88,10 @@ class CarryingOut:
 
     async def _tell_the_live_one(self, delivery: Delivery, decision: File) -> None:
         live = [one for one in await self._store.tasks_of(decision.spec.work_key) if not one.status.terminal]
-        if live and not decision.words:
+        if live and decision.patient and not decision.words:
+            seconds = min(PATIENCE_SECONDS * 2**delivery.put_off, LONGEST_SECONDS)
+            await self._store.put_off(delivery, seconds=seconds, reason="a task is on it")
+        elif live and not decision.words:
             reason = "a task is on it already"
             await self._store.conclude(delivery, DeliveryStatus.IGNORED, reason, task_id=live[0].id)
         elif live:
@@ -87,10 +117,17 @@ class CarryingOut:
         await self._store.conclude(delivery, DeliveryStatus.IGNORED, KNOWN_ALREADY)
         return False
 
-    async def _answer(
-        self, delivery: Delivery, status: DeliveryStatus, reason: str, reply: Reply | None, handler: Handler
-    ) -> None:
-        if reply is not None and not self._sparing.allows(delivery.work_key, delivery.id):
+    async def _stop(self, delivery: Delivery, decision: Stop, handler: Handler) -> None:
+        await self._be_courteous(delivery, decision.reply, handler)
+        for task_id in decision.others:
+            with suppress(IllegalTransition, TaskNotFound):  # it is over, or being stopped
+                await self._store.cancel(task_id, reason=decision.reason)
+        await self._store.stop(delivery, decision.task_id, reason=decision.reason)
+
+    async def _answer(self, delivery: Delivery, decision: Refuse | Answer, handler: Handler) -> None:
+        status = DeliveryStatus.REFUSED if isinstance(decision, Refuse) else DeliveryStatus.ANSWERED
+        reason, reply = decision.reason, decision.reply
+        if reply is not None and not self._may_say(delivery, reply):
             reason, reply = f"{reason} (not answered: too many answers there)", None
         if reply is not None:
             try:
@@ -98,6 +135,11 @@ class CarryingOut:
             except (NotFound, RemoteRejected) as exc:
                 reason = f"{reason} (not answered: {exc})"
         await self._store.conclude(delivery, status, reason)
+
+    def _may_say(self, delivery: Delivery, reply: Reply) -> bool:
+        return reply.kind is not ReplyKind.COMMENT or self._sparing.allows(
+            reply.about or delivery.work_key, delivery.id
+        )
 
     async def _be_courteous(self, delivery: Delivery, reply: Reply | None, handler: Handler) -> None:
         if reply is None:

@@ -15,6 +15,8 @@ class ReplyKind(StrEnum):
     SEEN = "seen"
     """A sign that somebody is on it: a reaction."""
     COMMENT = "comment"
+    READY = "ready"
+    """The pull request is a draft no more; on one that is none it does nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +26,8 @@ class Reply:
     kind: ReplyKind
     text: str = ""
     """For a comment."""
+    about: str = ""
+    """The work key of where it is said; empty for the delivery's own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +35,8 @@ class Ignore:
     """Nothing is to be done."""
 
     reason: str
+    meaning_key: str = ""
+    """As for ``File``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +46,8 @@ class Refuse:
     reason: str
     reply: Reply | None = None
     """None where nothing should be said."""
+    meaning_key: str = ""
+    """As for ``File``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +57,8 @@ class Answer:
     reason: str
     """What was asked, for the record."""
     reply: Reply
+    meaning_key: str = ""
+    """As for ``File``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +74,8 @@ class File:
     """The meaning's name, when it had to be looked up; a second delivery that means the same is ignored."""
     reply: Reply | None = None
     """A courtesy: the task is filed even if it can not be said."""
+    patient: bool = False
+    """With nothing to tell a live task of that work key, it is decided again when that may have ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +100,8 @@ class Stop:
     reason: str
     reply: Reply | None = None
     """As for ``File``."""
+    others: tuple[str, ...] = ()
+    """Tasks that end for the same reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +109,10 @@ class Later:
     """It can not be decided yet."""
 
     seconds: float
+    """The first time; twice as long whenever it is put off again."""
     reason: str
+    meaning_key: str = ""
+    """Names what is waited for: of several deliveries that wait for the same, one stays and the others are ignored."""
 
 
 Decision = Ignore | Refuse | Answer | File | Tell | Stop | Later

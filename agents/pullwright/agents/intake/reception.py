@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 import anyio
@@ -21,6 +22,7 @@ from pullwright.agents.errors import (
     StoreError,
 )
 from pullwright.agents.intake.carrying_out import CarryingOut
+from pullwright.agents.intake.mishap import mishap
 from pullwright.agents.intake.source import Handler
 from pullwright.agents.intake.sparing import Sparing
 from pullwright.agents.ports.clock import Clock
@@ -90,12 +92,14 @@ class Reception:
 
     async def deal_with(self, delivery: Delivery) -> None:
         """Settle one delivery, or put it off. Raises nothing: what goes wrong is noted and logged."""
-        try:
-            with fail_after(HANDLE_SECONDS):
-                handler = self._handler(delivery)
-                await self._carrying_out.do(delivery, await handler.handle(delivery), handler)
-        except Exception as exc:  # noqa: BLE001 - a bug in one delivery must not end the others; it is logged and told
-            await self._failed(delivery, exc)
+        error = await mishap(partial(self._settle, delivery))
+        if error is not None:
+            await self._failed(delivery, error)
+
+    async def _settle(self, delivery: Delivery) -> None:
+        with fail_after(HANDLE_SECONDS):
+            handler = self._handler(delivery)
+            await self._carrying_out.do(delivery, await handler.handle(delivery), handler)
 
     def _handler(self, delivery: Delivery) -> Handler:
         if delivery.source not in self._handlers:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 from pullwright.agents.budget import Usage
@@ -39,6 +41,16 @@ class Issue:
     images: tuple[Image, ...] = ()
     notes: tuple[str, ...] = ()
     """What was left out when the issue was read, and why: old comments, pictures from elsewhere."""
+    work_key: str = ""
+    """Names the work on it, whoever asks for it and whatever its repository is called now; see ``TaskSpec``."""
+
+
+class Access(StrEnum):
+    """What a credential is needed for."""
+
+    READ = "read"
+    PUSH = "push"
+    """A branch; nothing else takes the right to write code."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +89,8 @@ class Wording(Protocol):
         """Return a branch name that is a valid ref and different for every task."""
         ...
 
-    def commit(self, *, issue: int | None, title: str, summary: str) -> CommitMessage:
-        """Return the commit message."""
+    def commit(self, *, issue: int | None, title: str, summary: str, requested_by: str = "") -> CommitMessage:
+        """Return the commit message, which names the person who asked as a co-author; see ``TaskSpec``."""
         ...
 
     def pull_request(self, report: ChangeReport) -> str:
@@ -125,6 +137,29 @@ class CodeHost(Protocol):
         """
         ...
 
-    def credential(self) -> Credential | None:
-        """Return what git needs to fetch and push, or None when there is no token."""
+    async def open_pull_requests_for(self, repository: RepositoryRef, issue_number: int) -> Sequence[PullRequest]:
+        """Return the open pull requests that say that they solve an issue, or have a branch of ours for it.
+
+        Anybody can say so, so it is a hint for people and decides nothing. Of very many only the newest are looked at.
+
+        Raises:
+            ConfigError: The repository is of another host.
+            NotFound, AuthFailed, RemoteUnavailable.
+        """
+        ...
+
+    async def credential(self, repository: RepositoryRef, need: Access) -> Credential | None:
+        """Return what git needs for one repository, or None where nobody is signed in.
+
+        It is good for the next five minutes, and may be good for nothing but the need: ask for it right before it is
+        used.
+
+        Raises:
+            ConfigError: The repository is of another host.
+            NotFound, AuthFailed, RemoteUnavailable: There is none to be had.
+        """
+        ...
+
+    def forget(self, credential: Credential) -> None:
+        """Say that the host refused a credential: the next one is a new one, where there can be another."""
         ...

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
-from pullwright.agents.change import Change, RepositoryRef
+from pullwright.agents.change import Change, FileStat, RepositoryRef
 from pullwright.agents.ports.sandbox import Base
 
 
@@ -19,6 +19,10 @@ class Credential:
     user: str = "x-access-token"
 
 
+BOT_EMAIL: Final = "pullwright@localhost"
+"""Who wrote a commit of ours, for git."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommitMeta:
     """Everything of a commit but its tree."""
@@ -27,7 +31,7 @@ class CommitMeta:
     title: str
     body: str = ""
     author_name: str = "Pullwright"
-    author_email: str = "pullwright@localhost"
+    author_email: str = BOT_EMAIL
     at: datetime | None = None
     """Its date; with one, the same base, files and words are the same commit whenever it is made. None for now."""
 
@@ -107,6 +111,42 @@ class Mirror(Protocol):
         Raises:
             NotFound: One of them is not in the mirror.
             PatchTooLarge: It has more than ``limit`` bytes.
+        """
+        ...
+
+    async def carried(self, base: Base, old: str, new: str, *, limit: int) -> bytes:
+        """Return the patch that brings what lies between two commits of the mirror onto the base.
+
+        A merge of three: what the base has of it already is left out, so the patch may be empty.
+
+        Raises:
+            ChangeRefused: It conflicts with what the base has, or can not be merged here.
+            NotFound: One of the commits is not in the mirror.
+            PatchTooLarge: It has more than ``limit`` bytes.
+        """
+        ...
+
+    async def fork_point(self, base: Base, other: str) -> str:
+        """Return the newest commit that the base and another commit of the mirror both come from.
+
+        Raises:
+            NotFound: There is none, or the other commit is not in the mirror.
+        """
+        ...
+
+    async def authors(self, base: Base, old: str, new: str) -> frozenset[str]:
+        """Return the e-mail addresses of who wrote the commits that ``new`` has and ``old`` has not; merges apart.
+
+        Raises:
+            NotFound: One of the commits is not in the mirror.
+        """
+        ...
+
+    async def stat(self, base: Base, old: str, new: str) -> tuple[FileStat, ...]:
+        """Return how many lines of each file differ between two commits of the mirror.
+
+        Raises:
+            NotFound: One of them is not in the mirror.
         """
         ...
 

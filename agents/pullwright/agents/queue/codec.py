@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from pullwright.agents.budget import Budget
-from pullwright.agents.change import RepositoryRef
+from pullwright.agents.change import Continuation, RepositoryRef
 from pullwright.agents.events import ChangePublished, RunEvent, RunFinished
 from pullwright.agents.message import Image
 from pullwright.agents.task import TaskSpec
@@ -35,8 +35,16 @@ def spec_from_data(data: Mapping[str, Any]) -> TaskSpec:
             "images": tuple(Image(**{**item, "content": b64decode(item["content"])}) for item in data["images"]),
             "checks": tuple(data["checks"]),
             "budget": Budget(**data["budget"]),
+            "continues": _continuation(data.get("continues")),
         }
     )
+
+
+def _continuation(data: Mapping[str, Any] | None) -> Continuation | None:
+    if data is None:
+        return None
+    known = {one.name for one in fields(Continuation)}
+    return Continuation(**{key: value for key, value in data.items() if key in known})
 
 
 def outcome_of(event: RunEvent) -> dict[str, str]:

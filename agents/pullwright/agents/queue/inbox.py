@@ -20,7 +20,7 @@ from pullwright.agents.ports.inbox import (
     Receipt,
 )
 from pullwright.agents.ports.store import SignalKind
-from pullwright.agents.queue import filing
+from pullwright.agents.queue import filing, reports
 from pullwright.agents.queue import life as rules
 from pullwright.agents.queue.bell import INBOX
 from pullwright.agents.queue.database import Database, Row, Transaction, Value, one
@@ -72,9 +72,11 @@ TASKS_OF: Final = "SELECT * FROM task WHERE work_key = :work_key AND work_key <>
 TASKS_BEHIND: Final = """
 SELECT * FROM task WHERE pull_request_url = :url AND pull_request_url <> '' ORDER BY id DESC LIMIT 50"""
 ORIGIN: Final = "SELECT * FROM delivery WHERE task_id = :task_id AND status = 'filed' ORDER BY id LIMIT 1"
-FORGET_EFFECTS: Final = """
-DELETE FROM effect WHERE task_id IN (SELECT id FROM delivery WHERE status <> 'waiting' AND received_at < :before)"""
-FORGET: Final = "DELETE FROM delivery WHERE status <> 'waiting' AND received_at < :before"
+OLD: Final = """
+status <> 'waiting' AND received_at < :before
+AND NOT EXISTS (SELECT 1 FROM report WHERE report.task_id = delivery.task_id AND NOT report.ended)"""
+FORGET_EFFECTS: Final = f"DELETE FROM effect WHERE task_id IN (SELECT id FROM delivery WHERE {OLD})"
+FORGET: Final = f"DELETE FROM delivery WHERE {OLD}"
 
 
 @dataclass(slots=True, eq=False)
@@ -115,6 +117,7 @@ def file(delivery: Delivery, spec: TaskSpec, task_id: str, tx: Transaction) -> T
     """
     held(delivery, tx)
     task = filing.create(spec, task_id, tx)
+    reports.begin(task.id, tx)
     _settled(delivery, DeliveryStatus.FILED, "", task.id, tx)
     return task
 

@@ -10,7 +10,8 @@ from pullwright.agents.errors import BlobMissing, LeaseLost
 from pullwright.agents.ports.inbox import Delivery
 from pullwright.agents.ports.lease import Worker
 from pullwright.agents.ports.outbox import Effect, EffectStatus, Holder
-from pullwright.agents.queue import inbox
+from pullwright.agents.ports.report import Report
+from pullwright.agents.queue import inbox, reports
 from pullwright.agents.queue.database import Transaction, Value, one
 from pullwright.agents.queue.records import held
 from pullwright.agents.queue.rows import effect_of
@@ -127,6 +128,11 @@ def _fenced(holder: Holder, tx: Transaction, *, in_time: bool = False) -> int:
         row = inbox.held(holder, tx)
         if in_time:
             inbox.require_time(holder, row, tx)
+        return holder.turn
+    if isinstance(holder, Report):
+        row = reports.held(holder, tx)
+        if in_time:
+            reports.require_time(holder, row, tx)
         return holder.turn
     row = held(tx, holder)
     if in_time and row["lease_until"] <= tx.now:

@@ -12,7 +12,6 @@ from pullwright.agents.budget import NOTHING, Spent
 from pullwright.agents.errors import DuplicateTask, IllegalTransition, LeaseLost, TaskNotFound
 from pullwright.agents.events import JournalEntry, ModelReplied, RunEvent, TaskMoved
 from pullwright.agents.ports.clock import Clock
-from pullwright.agents.ports.inbox import Delivery
 from pullwright.agents.ports.lease import ANY_TASK, Attempt, AttemptOutcome, Held, LaneStats, Terms, Worker
 from pullwright.agents.ports.outbox import Holder
 from pullwright.agents.ports.store import Signal, SignalKind
@@ -194,7 +193,7 @@ class MemoryStore(MemoryKeep, MemoryInbox, MemorySchedules):
 
     async def confirm(self, task: Holder) -> None:
         await anyio.lowlevel.checkpoint()
-        if isinstance(task, Delivery):
+        if not isinstance(task, Task):
             self._confirm_turn(task)
         elif self._held(task).life.lease_until <= self._now():
             raise LeaseLost(f"the lease of attempt {task.attempt} of task {task.id!r} has run out")
@@ -305,8 +304,8 @@ class MemoryStore(MemoryKeep, MemoryInbox, MemorySchedules):
         return record
 
     def _fence(self, task: Holder) -> None:
-        if isinstance(task, Delivery):
-            self._turn(task)
+        if not isinstance(task, Task):
+            self._fence_turn(task)
         else:
             self._held(task)
 

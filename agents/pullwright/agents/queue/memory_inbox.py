@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -13,8 +13,10 @@ from pullwright.agents.errors import LeaseLost
 from pullwright.agents.ports.clock import Clock
 from pullwright.agents.ports.inbox import TAKEN_SECONDS, Delivery, DeliveryStatus, NewDelivery, Receipt
 from pullwright.agents.ports.outbox import Effect
+from pullwright.agents.ports.report import Report
 from pullwright.agents.ports.store import SignalKind
 from pullwright.agents.queue.inbox import put_off_status, signal_key, turn_over
+from pullwright.agents.queue.memory_reports import MemoryReports
 from pullwright.agents.queue.task_ids import TaskIds
 from pullwright.agents.task import Task, TaskSpec, TaskStatus
 
@@ -26,13 +28,13 @@ class _Entry:
     taken_until: float = 0.0
 
 
-class MemoryInbox(ABC):
+class MemoryInbox(MemoryReports):
     """Deliveries; tasks are known to the class that inherits this."""
 
     _effects: dict[tuple[str, str], Effect]
 
     def __init__(self, clock: Clock, ids: TaskIds) -> None:
-        self._clock = clock
+        super().__init__(clock)
         self._ids = ids
         self._entries: dict[str, _Entry] = {}
         self._arrived = anyio.Event()
@@ -51,9 +53,6 @@ class MemoryInbox(ABC):
 
     @abstractmethod
     async def status(self, task_id: str) -> TaskStatus: ...
-
-    @abstractmethod
-    def _tasks(self) -> Sequence[Task]: ...
 
     async def receive(self, delivery: NewDelivery) -> Receipt:
         await anyio.lowlevel.checkpoint()
@@ -103,6 +102,7 @@ class MemoryInbox(ABC):
         await anyio.lowlevel.checkpoint()
         entry = self._turn(delivery)
         task = self._create(spec)
+        self._begin_report(task.id)
         self._settled(entry, DeliveryStatus.FILED, "", task.id)
         return task
 
@@ -171,13 +171,16 @@ class MemoryInbox(ABC):
     async def forget_deliveries(self, *, before: datetime) -> int:
         await anyio.lowlevel.checkpoint()
         entries = self._entries.values()
-        old = {one.delivery.id for one in entries if one.delivery.status.settled and one.delivery.received_at < before}
+        needed = {report.task_id for report in self._reports.values() if not report.ended}
+        settled = [one.delivery for one in entries if one.delivery.status.settled]
+        old = {one.id for one in settled if one.received_at < before and one.task_id not in needed}
         self._entries = {key: entry for key, entry in self._entries.items() if key not in old}
         for key in [key for key in self._effects if key[0] in old]:
             del self._effects[key]
         return len(old)
 
     def _free(self, holder: str) -> None:
+        self._free_duty(holder)
         for entry in self._entries.values():
             if entry.taken_by == holder:
                 entry.taken_until = 0.0
@@ -190,15 +193,23 @@ class MemoryInbox(ABC):
 
         return [entry for entry in self._entries.values() if same(entry.delivery)]
 
+    def _fence_turn(self, holder: Delivery | Report) -> None:
+        if isinstance(holder, Report):
+            self._require_turn_of_duty(holder)
+        else:
+            self._turn(holder)
+
     def _turn(self, delivery: Delivery) -> _Entry:
         entry = self._entries.get(delivery.id)
         if entry is None or entry.delivery.turn != delivery.turn or entry.delivery.status.settled:
             raise turn_over(delivery)
         return entry
 
-    def _confirm_turn(self, delivery: Delivery) -> None:
-        if self._turn(delivery).taken_until <= self._clock.now().timestamp():
-            raise LeaseLost(f"the time of turn {delivery.turn} of delivery {delivery.id!r} has run out")
+    def _confirm_turn(self, holder: Delivery | Report) -> None:
+        if isinstance(holder, Report):
+            self._confirm_duty(holder)
+        elif self._turn(holder).taken_until <= self._clock.now().timestamp():
+            raise LeaseLost(f"the time of turn {holder.turn} of delivery {holder.id!r} has run out")
 
     def _settled(self, entry: _Entry, status: DeliveryStatus, reason: str, task_id: str) -> Delivery:
         entry.delivery = replace(entry.delivery, status=status, reason=reason, task_id=task_id)

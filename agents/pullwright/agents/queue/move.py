@@ -29,6 +29,7 @@ from pullwright.agents.queue.tables import (
     EffectRow,
     EventRow,
     LaneRow,
+    ReportRow,
     ScheduleRow,
     SignalRow,
     SpendingRow,
@@ -55,6 +56,7 @@ _ROWS: Final[tuple[type[SQLModel], ...]] = (
     EffectRow,
     BlobRow,
     DeliveryRow,
+    ReportRow,
     SpendingRow,
     ScheduleRow,
 )

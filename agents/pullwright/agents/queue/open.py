@@ -52,9 +52,10 @@ async def open_store(
             yield SqlStore(database, clock, max_losses=max_losses)
         return
     from pullwright.agents.queue.postgres import open_postgres  # psycopg takes a while to import
+    from pullwright.agents.queue.postgres_store import PostgresStore
 
     async with open_postgres(address, skew=skew, **limit) as server:
-        yield SqlStore(server, clock, max_losses=max_losses)
+        yield PostgresStore(server, clock, max_losses=max_losses)
 
 
 async def _prepare(url: str, seconds: float) -> None:

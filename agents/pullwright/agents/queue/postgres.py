@@ -2,27 +2,28 @@
 
 Transactions are READ COMMITTED and lock the rows that they decide on. When a connection dies while it commits, nobody
 was told whether it did: the server is asked about the transaction's number afterwards, so that nothing is done twice
-and nothing is lost.
+and nothing is lost. A transaction of one statement has no number that is known in time; whoever sends one finds out by
+what it writes.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
-from functools import cache, partial
+from functools import partial
 from typing import Final, Generic, TypeVar, cast
 
 import anyio
 from anyio import CapacityLimiter, to_thread
-from psycopg import pq
+from anyio.lowlevel import checkpoint_if_cancelled
 
 from pullwright.agents.background import beside
 from pullwright.agents.errors import ConfigError, StoreError
 from pullwright.agents.ports.lease import Worker
 from pullwright.agents.queue.address import Address, hopeless
-from pullwright.agents.queue.bell import WORK, Bell
-from pullwright.agents.queue.database import Again, Row, Transaction, Value, patiently
+from pullwright.agents.queue.bell import Bell
+from pullwright.agents.queue.database import Again, Row, Transaction, Value, one, patiently
 from pullwright.agents.queue.life import LEASE_SECONDS
 from pullwright.agents.queue.migrations import require_unchanged
 from pullwright.agents.queue.postgres_link import (
@@ -30,8 +31,8 @@ from pullwright.agents.queue.postgres_link import (
     InTheFuture,
     OtherSchema,
     PostgresLink,
-    Statement,
 )
+from pullwright.agents.queue.postgres_transaction import PostgresTransaction
 from pullwright.agents.queue.postgres_watch import CHANNEL, PostgresWatch
 from pullwright.agents.queue.steady import Steady
 
@@ -46,19 +47,21 @@ OPEN_SECONDS: Final = 10.0
 CONNECTIONS: Final = 6
 """Transactions at once; each takes about a millisecond, so that more of them only wait for each other."""
 
-_BEGIN: Final = "BEGIN"
-_COMMIT: Final = "COMMIT"
-_BEGUN: Final = """
-SELECT extract(epoch FROM clock_timestamp())::float8 AS now, CAST(pg_current_xact_id() AS text) AS xid"""
-_NOW: Final = "SELECT extract(epoch FROM clock_timestamp())::float8 AS now"
-_NOTIFY: Final = f"SELECT pg_notify('{CHANNEL}', :payload)"
+_NOTIFY: Final = f"""
+SELECT pg_notify('{CHANNEL}', :payload),
+extract(epoch FROM clock_timestamp())::float8 + CAST(:skew AS float8) AS updated_at"""
 _FATE: Final = "SELECT pg_xact_status(CAST(:xid AS xid8)) AS fate"
-_WITNESS: Final = """
+_WITNESS: Final = "SELECT number FROM witness WHERE connection = :connection AND number >= :number"
+_ENTRY: Final = """
 SELECT seq FROM event WHERE task_id = :task_id AND seq = :seq AND at = CAST(:at AS float8)
 AND xmin = CAST(CAST(:xid AS xid8) AS xid)"""
 _DEAD: Final = """
 SELECT worker.id FROM worker WHERE worker.lock_key <> 0 AND worker.id = ANY(CAST(:ids AS text[]))
 AND worker.database_start = extract(epoch FROM pg_postmaster_start_time())::float8
+AND NOT EXISTS (
+    SELECT FROM pg_stat_bgwriter WHERE stats_reset > pg_postmaster_start_time()
+    AND stats_reset > clock_timestamp() - CAST(:lease AS float8) * interval '1 second'
+)
 AND NOT EXISTS (
     SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
@@ -66,65 +69,7 @@ AND NOT EXISTS (
 )"""
 
 
-class PostgresTransaction:
-    """Statements on one connection. They go out together: the first with ``BEGIN``, the last with ``COMMIT``."""
-
-    def __init__(self, link: PostgresLink, noted: Callable[[float], float], *, writes: bool) -> None:
-        self._link = link
-        self._noted = noted
-        self._writes = writes
-        self._now: float | None = None
-        self._later: list[Statement] = []
-        self.xid = ""
-        self.topics: set[str] = set()
-        self.witness: tuple[str, int] | None = None
-        """An entry of a journal that this transaction wrote."""
-
-    @property
-    def now(self) -> float:
-        if self._now is None and self._writes:
-            self._execute()
-        elif self._now is None:
-            self._now = self._noted(float(self._link.rows(_NOW)[0]["now"]))
-        assert self._now is not None  # whatever begins a transaction asks for it
-        return self._now
-
-    def rows(self, sql: str, **values: Value) -> Sequence[Row]:
-        return self._link.rows_of(sql, self._execute((sql, values))[-1])
-
-    def run(self, sql: str, **values: Value) -> int:
-        return self._execute((sql, values))[-1].command_tuples or 0
-
-    def together(self, statements: tuple[str, ...], **values: Value) -> None:
-        self._later.append((_joined(statements), values))
-
-    def wrote(self, task_id: str, seq: int) -> None:
-        self.topics.add(task_id)
-        self.witness = task_id, seq
-
-    def ring(self, topic: str = WORK) -> None:
-        self.topics.add(topic)
-
-    def commit(self) -> None:
-        """Make it durable, if it has begun; ``xid`` is known by then."""
-        if self._later and not self.xid:
-            self._execute()
-        if self.xid:
-            self._execute((_COMMIT, {}))
-
-    def _execute(self, *statements: Statement) -> Sequence[pq.abc.PGresult]:
-        """Run what was put off and these statements, and begin first if that was not done yet."""
-        begins = self._writes and not self.xid
-        head: list[Statement] = [(_BEGIN, {}), (_BEGUN, {})] if begins else []
-        later, self._later = self._later, []
-        results = self._link.execute(*head, *later, *statements)
-        if begins:
-            (begun,) = self._link.rows_of(_BEGUN, results[1])
-            self.xid, self._now = begun["xid"], self._noted(begun["now"])
-        return results
-
-
-class _Unanswered(Again):
+class Unanswered(Again):
     """The connection ended during a commit."""
 
     def __init__(self, xid: str, tx: PostgresTransaction, outcome: object) -> None:
@@ -140,7 +85,7 @@ class _Attempts(Generic[T]):
     def __init__(self, database: PostgresDatabase, work: Callable[[Transaction], T]) -> None:
         self._database = database
         self._work = work
-        self._last: _Unanswered | None = None
+        self._last: Unanswered | None = None
 
     def __call__(self) -> tuple[T, Collection[str]]:
         if self._last is not None:
@@ -149,7 +94,7 @@ class _Attempts(Generic[T]):
             self._last = None
         try:
             return self._database.run_once(self._work)
-        except _Unanswered as exc:
+        except Unanswered as exc:
             self._last = exc
             raise
 
@@ -173,9 +118,52 @@ class PostgresDatabase:
 
     async def write(self, work: Callable[[Transaction], T]) -> T:
         result, topics = await self._patiently(_Attempts(self, work))
+        self.tell(topics)
+        return result
+
+    async def at_once(self, sql: str, **values: Value) -> Row | None:
+        """Run a transaction of one statement in one round trip, without a thread; returns its first row.
+
+        It gets ``:skew`` besides its values, and its row says in ``updated_at`` when it happened. None says that
+        nothing happened, for whatever reason, and that the long way is to be taken.
+
+        Raises:
+            ConnectionLost: Nobody knows whether it happened.
+        """
+        try:
+            self._limiter.acquire_nowait()
+        except anyio.WouldBlock:
+            await self._limiter.acquire()
+        try:
+            skew = self._skew()
+            row = await self._asked(sql, {**values, "skew": skew})
+        finally:
+            self._limiter.release()
+        if row is not None:
+            self._steady.note(row["updated_at"] - skew, time.monotonic())
+        return row
+
+    async def _asked(self, sql: str, values: Mapping[str, Value]) -> Row | None:
+        await checkpoint_if_cancelled()
+        try:
+            link = self._links.pop()
+        except IndexError:
+            return None  # connecting takes a while
+        try:
+            with anyio.CancelScope(shield=True):
+                return one(await link.ask(sql, values))
+        except ConnectionLost:
+            raise
+        except (Again, InTheFuture, OtherSchema, StoreError):
+            pass
+        finally:
+            self._put_back(link)
+        return None
+
+    def tell(self, topics: Collection[str]) -> None:
+        """Wake those who wait for something, here and elsewhere."""
         self.bell.ring(topics)
         self._watch.tell(topics)
-        return result
 
     async def enlist(self, worker: Worker) -> None:
         await self._watch.enlist(worker.id)
@@ -187,7 +175,7 @@ class PostgresDatabase:
         if self._steady.unsure(tx.now) or not worker_ids:
             return ()
         ids = "{" + ",".join(f'"{_escaped(worker_id)}"' for worker_id in worker_ids) + "}"
-        return {row["id"] for row in tx.rows(_DEAD, ids=ids)}
+        return {row["id"] for row in tx.rows(_DEAD, ids=ids, lease=LEASE_SECONDS)}
 
     def unsure(self, now: float) -> bool:
         return self._steady.unsure(now) or now < self._server_start + LEASE_SECONDS
@@ -207,8 +195,9 @@ class PostgresDatabase:
 
     def close(self) -> None:
         """End all connections."""
-        while self._links:
-            self._links.pop().close()
+        with suppress(IndexError):
+            while True:
+                self._links.pop().close()
 
     @property
     def _what(self) -> str:
@@ -259,7 +248,7 @@ class PostgresDatabase:
             tx.commit()
         except ConnectionLost as exc:
             if tx.xid:
-                raise _Unanswered(tx.xid, tx, (result, tx.topics)) from exc
+                raise Unanswered(tx.xid, tx, (result, tx.topics)) from exc
             raise
         except BaseException:
             self._undo(link)
@@ -270,11 +259,11 @@ class PostgresDatabase:
             with suppress(Again, StoreError):
                 link.simply("ROLLBACK")
 
-    def committed(self, last: _Unanswered) -> bool:
+    def committed(self, last: Unanswered) -> bool:
         """Find out what became of a transaction whose commit was not answered.
 
-        A server that crashed may have given the number to another transaction since, even to one that wrote an entry
-        of the same number: an entry that was written at this one's moment bears witness.
+        A server that crashed may have given the number to another transaction since, so that "committed" means nothing
+        without what this one wrote: an entry of a journal at its moment, or the row of its connection.
 
         Raises:
             Again: The server does not know yet.
@@ -284,20 +273,20 @@ class PostgresDatabase:
             fate = link.rows(_FATE, {"xid": last.xid})[0]["fate"]
             if fate == "in progress":
                 raise Again("a commit is not finished")
-            if fate != "aborted" and last.tx.witness is not None:
-                task_id, seq = last.tx.witness
-                entry: dict[str, Value] = {"task_id": task_id, "seq": seq, "at": last.tx.now, "xid": last.xid}
-                return bool(link.rows(_WITNESS, entry))
-            return bool(fate == "committed")
+            return fate != "aborted" and _left_its_mark(link, last)
         except InTheFuture:
             return False
         finally:
             self._put_back(link)
 
-    def _notify(self, payload: str) -> None:
+    async def _notify(self, payload: str) -> None:
+        if await self.at_once(_NOTIFY, payload=payload) is None:
+            await to_thread.run_sync(self._notify_in_thread, payload)
+
+    def _notify_in_thread(self, payload: str) -> None:
         link = self._take()
         try:
-            link.execute((_NOTIFY, {"payload": payload}))
+            link.execute((_NOTIFY, {"payload": payload, "skew": 0.0}))
         finally:
             self._put_back(link)
 
@@ -330,12 +319,13 @@ class PostgresDatabase:
         self.close()  # what else lies idle was connected to the same server
 
 
-@cache
-def _joined(statements: tuple[str, ...]) -> str:
-    """Make one statement of several: each a part of a ``WITH`` that runs whether it is read or not."""
-    *others, last = statements
-    parts = ",\n".join(f"part{number} AS ({statement})" for number, statement in enumerate(others))
-    return f"WITH {parts}\n{last}" if parts else last
+def _left_its_mark(link: PostgresLink, last: Unanswered) -> bool:
+    tx = last.tx
+    if tx.entry is not None:
+        task_id, seq = tx.entry
+        return bool(link.rows(_ENTRY, {"task_id": task_id, "seq": seq, "at": tx.now, "xid": last.xid}))
+    # One that changed nothing may as well be made again.
+    return bool(tx.number and link.rows(_WITNESS, {"connection": tx.connection, "number": tx.number}))
 
 
 def _escaped(text: str) -> str:

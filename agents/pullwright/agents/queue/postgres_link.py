@@ -2,18 +2,21 @@
 
 psycopg opens the connection; statements go through ``psycopg.pq``, its documented face of libpq, because adapting every
 value through its cursors costs four times the processor time of all the rest, and claims and appends are what a busy
-worker does all day. Calls block and let other threads run. What they know of types is what our tables have.
+worker does all day. Calls block and let other threads run, but for one that awaits the answer on the event loop. What
+they know of types is what our tables have.
 """
 
 from __future__ import annotations
 
 import re
+import secrets
 import select
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import cache
 from itertools import count
-from typing import Final
+from typing import Final, cast
 
+import anyio
 import psycopg
 from psycopg import pq
 from psycopg.conninfo import make_conninfo
@@ -36,10 +39,14 @@ KEEPALIVE: Final[Mapping[str, int]] = {
 """A host that has gone without a word is noticed after about ten seconds (all in seconds, the last in milliseconds)."""
 
 _ABOUT: Final = """
-SELECT pg_backend_pid() AS pid, extract(epoch FROM pg_postmaster_start_time())::float8 AS started"""
+SELECT pg_backend_pid() AS pid, extract(epoch FROM greatest(pg_postmaster_start_time(), stats_reset))::float8 AS started
+FROM pg_stat_bgwriter"""
 
 Statement = tuple[str, Mapping[str, Value]]
 """SQL with ``:name`` for values, and the values."""
+
+_Exchange = Generator[int, None, Sequence[pq.abc.PGresult]]
+"""A round trip: yields the events of the socket that it has to wait for, as ``poll`` names them."""
 
 _NAME = re.compile(r"(?<!:):(\w+)")
 
@@ -86,13 +93,22 @@ class PostgresLink:
         self._prepared: dict[str, bytes] = {}
         self._numbers = count(1)
         self._shapes: dict[str, _Shape] = {}
+        self._socket = self._pg.socket
         self._ready = select.poll()
+        self._ready.register(self._socket)
+        self.name = secrets.token_hex(8)
+        """Different for every connection there ever was."""
+        self.commits = 0
+        """How many of its transactions had to leave a witness."""
         self.simply(SETTINGS)
         # A pooler gives its own number away; behind one nothing that lives longer than a transaction works.
         about = self.rows(_ABOUT)[0]
         self.pooled = about["pid"] != self._pg.backend_pid
         self.server_start: float = about["started"]
-        """When the server was started, in seconds since 1970."""
+        """When the server was started, or got up after one of its processes crashed, in seconds since 1970.
+
+        All connections end with a crash, but the first process and the time of its start stay; statistics are reset.
+        """
 
     @property
     def connection(self) -> psycopg.Connection[tuple[object, ...]]:
@@ -125,22 +141,28 @@ class PostgresLink:
 
         A round trip wakes two processes, which costs more than most of our statements do.
         """
+        exchange = self._exchange(statements)
         try:
-            self._pg.enter_pipeline_mode()
-            try:
-                sent = [part for statement in statements for part in self._send(*statement)]
-                self._pg.pipeline_sync()
-                results = self._received()
-            finally:
-                if self._pg.status == pq.ConnStatus.OK:
-                    self._pg.exit_pipeline_mode()
-        except psycopg.OperationalError as exc:
-            raise ConnectionLost(_first_line(str(exc))) from exc
-        for result in results:
-            if result.status not in _FINE:
-                self._prepared.update(dict.fromkeys(filter(None, sent), b""))  # what came behind was not even looked at
-                raise self._error(result)
-        return [result for result, preparing in zip(results, sent, strict=True) if not preparing]
+            while True:
+                self._ready.modify(self._socket, next(exchange))
+                self._ready.poll()
+        except StopIteration as done:
+            return _results(done)
+
+    async def ask(self, sql: str, values: Mapping[str, Value]) -> Sequence[Row]:
+        """Run one statement like ``rows`` and wait for the answer on the event loop; not to be cancelled meanwhile.
+
+        The hand-over to a thread and back costs more than all else that the client does for a short statement.
+        """
+        exchange = self._exchange([(sql, values)])
+        try:
+            while True:
+                if next(exchange) & select.POLLOUT:
+                    await anyio.wait_writable(self._socket)
+                else:
+                    await anyio.wait_readable(self._socket)
+        except StopIteration as done:
+            return self.rows_of(sql, _results(done)[0])
 
     def notices(self) -> Sequence[str]:
         """Return what was notified, without waiting.
@@ -179,16 +201,34 @@ class PostgresLink:
         self._pg.send_query_prepared(name, parameters, formats)
         return [sql, ""]
 
-    def _received(self) -> Sequence[pq.abc.PGresult]:
+    def _exchange(self, statements: Sequence[Statement]) -> _Exchange:
+        try:
+            self._pg.enter_pipeline_mode()
+            try:
+                sent = [part for statement in statements for part in self._send(*statement)]
+                self._pg.pipeline_sync()
+                results = yield from self._received()
+            finally:
+                if self._pg.status == pq.ConnStatus.OK:
+                    self._pg.exit_pipeline_mode()
+        except psycopg.OperationalError as exc:
+            raise ConnectionLost(_first_line(str(exc))) from exc
+        for result in results:
+            if result.status not in _FINE:
+                self._prepared.update(dict.fromkeys(filter(None, sent), b""))  # what came behind was not even looked at
+                raise self._error(result)
+        return [result for result, preparing in zip(results, sent, strict=True) if not preparing]
+
+    def _received(self) -> _Exchange:
         """Return the results of everything that was sent."""
-        self._ready.register(self._pg.socket, select.POLLIN | select.POLLOUT)
         while self._pg.flush():
-            self._wait()
-        self._ready.modify(self._pg.socket, select.POLLIN)
+            yield select.POLLIN | select.POLLOUT
+            self._pg.consume_input()
         results: list[pq.abc.PGresult] = []
         while True:
             while self._pg.is_busy():
-                self._wait()
+                yield select.POLLIN
+                self._pg.consume_input()
             result = self._pg.get_result()
             if result is None:
                 continue  # the end of one statement's results
@@ -197,11 +237,6 @@ class PostgresLink:
             if self._pg.status != pq.ConnStatus.OK:
                 raise self._error(result)
             results.append(result)
-
-    def _wait(self) -> None:
-        """Wait for the server, and take what it has to say."""
-        if any(events != select.POLLOUT for _, events in self._ready.poll()):
-            self._pg.consume_input()
 
     def _checked(self, result: pq.abc.PGresult) -> pq.abc.PGresult:
         if result.status in _FINE:
@@ -227,15 +262,16 @@ class _Shape:
     """Names and types of a statement's columns."""
 
     def __init__(self, result: pq.abc.PGresult) -> None:
-        columns = range(result.nfields)
-        self._names = [(result.fname(column) or b"").decode() for column in columns]
-        self._decoders = [_DECODERS.get(result.ftype(column), bytes.decode) for column in columns]
+        self._columns = [
+            (column, (result.fname(column) or b"").decode(), _DECODERS.get(result.ftype(column), bytes.decode))
+            for column in range(result.nfields)
+        ]
 
     def row(self, result: pq.abc.PGresult, index: int) -> Row:
-        values = (result.get_value(index, column) for column in range(len(self._names)))
+        value_at = result.get_value
         return {
-            name: None if value is None else decode(value)
-            for name, decode, value in zip(self._names, self._decoders, values, strict=True)
+            name: None if (value := value_at(index, column)) is None else decode(value)
+            for column, name, decode in self._columns
         }
 
 
@@ -246,14 +282,15 @@ def _translated(sql: str) -> tuple[bytes, tuple[str, ...]]:
 
 
 def _encoded(value: Value) -> bytes:
-    match value:
-        case str():
-            return str(plain(value)).encode()
-        case bool():
-            return b"t" if value else b"f"
-        case int() | float():
-            return repr(value).encode()
-    return value
+    if isinstance(value, str):
+        return str(plain(value)).encode()
+    if isinstance(value, bool):
+        return b"t" if value else b"f"
+    return value if isinstance(value, bytes) else repr(value).encode()
+
+
+def _results(done: StopIteration) -> Sequence[pq.abc.PGresult]:
+    return cast("Sequence[pq.abc.PGresult]", done.value)
 
 
 def _first_line(text: str) -> str:

@@ -4,13 +4,14 @@ Notifications are hints that are lost when nobody listens; a poll stands behind 
 after the commit and a few at once, because transactions that notify commit one after the other on the whole server.
 
 A lock belongs to the connection that took it, so that the server frees it within moments of a process's death. After
-the server was started again every lock is free although nobody died: hence the time of its start beside each.
+the server was started again every lock is free although nobody died: hence the time of its start beside each. The same
+is so after one of its processes crashed, which resets its statistics: for a lease's time no free lock tells of a death.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from functools import partial
 from typing import Final
@@ -53,7 +54,7 @@ WHERE id = :id"""
 class PostgresWatch:
     """Listens on a connection of its own, from the moment that somebody needs it."""
 
-    def __init__(self, conninfo: str, bell: Bell, notify: Callable[[str], None]) -> None:
+    def __init__(self, conninfo: str, bell: Bell, notify: Callable[[str], Awaitable[None]]) -> None:
         self._conninfo = conninfo
         self._bell = bell
         self._notify = notify
@@ -122,7 +123,7 @@ class PostgresWatch:
         if topics:
             payload = f"{self._me}:{topics if len(topics) < LONGEST_PAYLOAD else EVERYTHING}"
             with suppress(*_TROUBLE):
-                await to_thread.run_sync(self._notify, payload)
+                await self._notify(payload)
 
     async def _listen(self) -> None:
         pause = FIRST_PAUSE

@@ -26,6 +26,7 @@ from pullwright.agents.background import beside
 from pullwright.agents.errors import ConfigError, StoreError, StoreUnavailable
 from pullwright.agents.ports.clock import Clock
 from pullwright.agents.ports.lease import Worker
+from pullwright.agents.queue import inbox, reports
 from pullwright.agents.queue.bell import WORK, Bell
 from pullwright.agents.queue.claims import HOLDERS
 from pullwright.agents.queue.database import Again, Row, Transaction, Value, patiently, plain
@@ -110,11 +111,10 @@ class SqliteDatabase:
     async def enlist(self, worker: Worker) -> None:
         if worker.id not in self._lines:
             self._lines[worker.id] = await to_thread.run_sync(_hold, self._line(worker.id))
-        holders = await self.read(lambda tx: [row["worker_id"] for row in tx.rows(HOLDERS)])
-        await to_thread.run_sync(self._tidy_up, holders)
+        await to_thread.run_sync(self._tidy_up, await self.read(_holders))
 
     def _tidy_up(self, holders: Collection[str]) -> None:
-        """Remove the files of dead workers; that of one whose tasks are not taken back yet tells that it is dead."""
+        """Remove the files of dead workers; that of one who still holds something tells that it is dead."""
         needed = {self._line(worker_id) for worker_id in holders}
         for line in self._line("").parent.glob("*.lock"):
             if line not in needed:
@@ -300,6 +300,12 @@ def _remove_if_free(line: Path) -> None:
     with closing(os.fdopen(descriptor)):
         if _try(descriptor, fcntl.LOCK_EX) and _is_at(line, descriptor):
             line.unlink(missing_ok=True)
+
+
+def _holders(tx: Transaction) -> Collection[str]:
+    """Return who holds tasks, deliveries or the duty to report."""
+    held = ((HOLDERS, "worker_id"), (inbox.HOLDERS, "taken_by"), (reports.DUTY, "holder"))
+    return {row[column] for statement, column in held for row in tx.rows(statement)}
 
 
 def _let_go(line: Path, descriptor: int) -> None:

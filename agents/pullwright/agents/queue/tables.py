@@ -34,6 +34,7 @@ MEANT = text("meaning_key <> ''")
 TO_COME = text("status = 'waiting'")
 FILED = text("status = 'filed'")
 AHEAD = text("NOT paused AND next_at > 0")
+OPEN = text("NOT ended")
 
 
 class TaskRow(SQLModel, table=True):
@@ -140,7 +141,7 @@ class SignalRow(SQLModel, table=True):
 
 
 class EffectRow(SQLModel, table=True):
-    """One change outside; ``task_id`` may be a delivery's, and ``attempt`` its turn."""
+    """One change outside; ``task_id`` may be a delivery's or a report's, and ``attempt`` its turn."""
 
     __tablename__ = "effect"
 
@@ -213,6 +214,44 @@ class ScheduleRow(SQLModel, table=True):
     last_reason: str = Field(sa_type=Text)
     last_task_id: str = Field(sa_type=NAME)
     """The task that it filed last."""
+
+
+class WitnessRow(SQLModel, table=True):
+    """The last transaction that a connection to a server made, of those that leave no entry in a journal."""
+
+    __tablename__ = "witness"
+
+    connection: str = Field(primary_key=True, sa_type=NAME)
+    number: int = Field(sa_type=BigInteger)
+    at: float = Field(sa_type=Double)
+    """Rows of connections that are long gone are removed."""
+
+
+class ReportRow(SQLModel, table=True):
+    """What is shown of a task where it came from."""
+
+    __tablename__ = "report"
+    __table_args__ = (Index("report_open", "task_id", sqlite_where=OPEN, postgresql_where=OPEN),)
+
+    task_id: str = Field(primary_key=True, sa_type=NAME)
+    seq: int
+    """The last journal entry that is shown."""
+    status: str = Field(sa_type=NAME)
+    number: int
+    comment: str = Field(sa_type=Text)
+    ended: bool
+    note: str = Field(sa_type=Text)
+
+
+class DutyRow(SQLModel, table=True):
+    """What one process does for all of them; ``turn`` is the fence of whoever does it."""
+
+    __tablename__ = "duty"
+
+    name: str = Field(primary_key=True, sa_type=NAME)
+    holder: str = Field(sa_type=NAME)
+    turn: int
+    held_until: float = Field(sa_type=Double)
 
 
 class WorkerRow(SQLModel, table=True):

@@ -8,8 +8,8 @@ from typing import Protocol
 import pytest
 
 from pullwright.agents.change import Change, RepositoryRef
-from pullwright.agents.errors import NotFound, RemoteRejected
-from pullwright.agents.ports.code_host import CodeHost
+from pullwright.agents.errors import AuthFailed, ConfigError, NotFound, RemoteRejected
+from pullwright.agents.ports.code_host import Access, CodeHost
 
 TITLE = "Totals are wrong: “1 cent”"
 BODY = "First line\n\n```\ncode  \n```\nGrüße <b>&amp;</b>"
@@ -20,7 +20,7 @@ class CodeHostStage(Protocol):
 
     @property
     def host(self) -> CodeHost:
-        """The code host under test, with a token."""
+        """The code host under test, signed in."""
         ...
 
     @property
@@ -52,9 +52,10 @@ class CodeHostContract:
     async def test_the_default_branch_is_the_hosts(self, stage: CodeHostStage) -> None:
         assert await stage.host.default_branch(stage.repository) == "trunk"
 
-    async def test_an_unknown_repository_is_not_found(self, stage: CodeHostStage) -> None:
+    async def test_an_unknown_repository_is_named(self, stage: CodeHostStage) -> None:
+        """Whether it is not there, or nobody let us in, can not be told apart with every kind of credential."""
         unknown = replace(stage.repository, name="nowhere")
-        with pytest.raises(NotFound, match="nowhere") as caught:
+        with pytest.raises((NotFound, AuthFailed), match="nowhere") as caught:
             await stage.host.default_branch(unknown)
         assert "\n" not in str(caught.value)
 
@@ -113,6 +114,21 @@ class CodeHostContract:
         assert (found.number, found.state) == (made.number, "closed")
         assert await stage.host.find_pull_request(stage.repository, "agent/1") is None
 
+    async def test_open_pull_requests_for_an_issue_are_found(self, stage: CodeHostStage) -> None:
+        number = stage.file_issue(title=TITLE, body=BODY, author="carol")
+        assert await stage.host.open_pull_requests_for(stage.repository, number) == []
+        said = {
+            "a": f"This Fixes #{number}.",
+            "b": f"See #{number}",
+            "c": f"closes #{number}0",
+            f"agent/{number}-x": "",
+        }
+        made = [await stage.host.open_pull_request(stage.push(name), body=text) for name, text in said.items()]
+        found = await stage.host.open_pull_requests_for(stage.repository, number)
+        assert list(found) == [made[3], made[0]]
+        stage.close_pull_request(made[0].number)
+        assert list(await stage.host.open_pull_requests_for(stage.repository, number)) == [made[3]]
+
     async def test_two_branches_have_two_pull_requests(self, stage: CodeHostStage) -> None:
         one = await stage.host.open_pull_request(stage.push("agent/1-one"), body=BODY)
         other = await stage.host.open_pull_request(stage.push("agent/1-one-more"), body=BODY)
@@ -132,8 +148,28 @@ class CodeHostContract:
         with pytest.raises(RemoteRejected):
             await stage.host.open_pull_request(change, body=BODY)
 
-    async def test_the_credential_does_not_show_its_token(self, stage: CodeHostStage) -> None:
-        credential = stage.host.credential()
+    async def test_the_work_on_an_issue_has_one_name(self, stage: CodeHostStage) -> None:
+        first, other = (stage.file_issue(title=TITLE, body=BODY, author="carol") for _ in range(2))
+        shouted = replace(stage.repository, owner=stage.repository.owner.upper())
+        keys = [(await stage.host.get_issue(one, first)).work_key for one in (stage.repository, shouted)]
+        assert keys[0] == keys[1] != ""
+        assert (await stage.host.get_issue(stage.repository, other)).work_key != keys[0]
+
+    @pytest.mark.parametrize("need", Access)
+    async def test_a_credential_does_not_show_its_token(self, stage: CodeHostStage, need: Access) -> None:
+        credential = await stage.host.credential(stage.repository, need)
         assert credential is not None
         assert credential.token
         assert credential.token not in repr(credential) + repr(stage.host)
+
+    async def test_a_refused_credential_is_not_the_end(self, stage: CodeHostStage) -> None:
+        refused = await stage.host.credential(stage.repository, Access.PUSH)
+        assert refused is not None
+        stage.host.forget(refused)
+        assert await stage.host.credential(stage.repository, Access.PUSH) is not None
+        assert await stage.host.default_branch(stage.repository) == "trunk"
+
+    async def test_no_other_host_gets_a_credential(self, stage: CodeHostStage) -> None:
+        elsewhere = replace(stage.repository, url="https://elsewhere.test/a/b.git", host="elsewhere.test")
+        with pytest.raises(ConfigError, match="elsewhere"):
+            await stage.host.credential(elsewhere, Access.READ)

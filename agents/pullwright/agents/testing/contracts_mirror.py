@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +28,8 @@ class MirrorScene:
     """A change to the same file and to another one, made on top of ``patch``."""
     checkout: Path
     """A person's own checkout of the repository."""
+    somebody_pushes: Callable[[str, str, bytes], str]
+    """Puts a commit that gives a file (second) this content onto a branch, which it makes at ``main`` if need be."""
 
 
 LIMIT = 1 << 20
@@ -168,6 +171,86 @@ class MirrorContract:
                 await scene.mirror.difference(base, base.sha, unknown, limit=LIMIT)
         with pytest.raises(PatchTooLarge):
             await scene.mirror.difference(base, base.sha, first.sha, limit=10)
+
+    async def test_a_change_is_brought_onto_a_base_that_has_moved(self, scene: MirrorScene) -> None:
+        old = await scene.mirror.sync(scene.repository, "main", None)
+        change = await scene.mirror.commit(scene.repository, old, scene.patch, META)
+        pushed = scene.somebody_pushes("main", "c", b"c\n")
+        tip = await scene.mirror.sync(scene.repository, "main", None)
+        assert tip.sha == pushed != old.sha
+        patch = await scene.mirror.carried(tip, old.sha, change.head_sha, limit=LIMIT)
+        moved = await scene.mirror.commit(scene.repository, tip, patch, META)
+        assert moved.base_sha == tip.sha
+        assert [one.path for one in await scene.mirror.stat(tip, old.sha, moved.head_sha)] == ["a", "c"]
+        assert await scene.mirror.carried(tip, old.sha, change.head_sha, limit=LIMIT) == patch
+        with pytest.raises(PatchTooLarge):
+            await scene.mirror.carried(tip, old.sha, change.head_sha, limit=10)
+
+    async def test_what_the_base_has_already_is_left_out(self, scene: MirrorScene) -> None:
+        old = await scene.mirror.sync(scene.repository, "main", None)
+        change = await scene.mirror.commit(scene.repository, old, scene.patch, META)
+        scene.somebody_pushes("main", "a", b"new\n")
+        tip = await scene.mirror.sync(scene.repository, "main", None)
+        assert await scene.mirror.carried(tip, old.sha, change.head_sha, limit=LIMIT) == b""
+
+    async def test_a_change_that_conflicts_is_refused(self, scene: MirrorScene) -> None:
+        old = await scene.mirror.sync(scene.repository, "main", None)
+        change = await scene.mirror.commit(scene.repository, old, scene.patch, META)
+        scene.somebody_pushes("main", "a", b"else\n")
+        tip = await scene.mirror.sync(scene.repository, "main", None)
+        with pytest.raises(ChangeRefused, match=r"conflicts in .*a'") as caught:
+            await scene.mirror.carried(tip, old.sha, change.head_sha, limit=LIMIT)
+        assert "\n" not in str(caught.value)
+
+    async def test_branches_part_where_they_parted(self, scene: MirrorScene) -> None:
+        start = await scene.mirror.sync(scene.repository, "main", None)
+        head = scene.somebody_pushes("side", "b", b"\0")
+        scene.somebody_pushes("main", "c", b"c\n")
+        await scene.mirror.sync(scene.repository, "side", None)
+        tip = await scene.mirror.sync(scene.repository, "main", None)
+        assert await scene.mirror.fork_point(tip, head) == start.sha
+        assert await scene.mirror.fork_point(tip, tip.sha) == tip.sha
+        (binary,) = await scene.mirror.stat(tip, start.sha, head)
+        assert (binary.path, binary.added, binary.removed) == ("b", None, None)
+        (text,) = await scene.mirror.stat(tip, start.sha, tip.sha)
+        assert (text.path, text.added, text.removed) == ("c", 1, 0)
+
+    async def test_commits_tell_who_wrote_them(self, scene: MirrorScene) -> None:
+        start = await scene.mirror.sync(scene.repository, "main", None)
+        scene.somebody_pushes("side", "b", b"b\n")
+        theirs = await scene.mirror.sync(scene.repository, "side", None)
+        meta = replace(META, branch="side", author_email="bot@x")
+        change = await scene.mirror.commit(scene.repository, theirs, scene.patch, meta)
+        await scene.mirror.push(change, None, replaces=theirs.sha)
+        ours = await scene.mirror.authors(theirs, theirs.sha, change.head_sha)
+        both = await scene.mirror.authors(theirs, start.sha, change.head_sha)
+        assert ours == {"bot@x"}
+        assert len(both) == 2
+        assert await scene.mirror.authors(theirs, theirs.sha, start.sha) == frozenset()
+
+    async def test_commits_that_are_not_there_are_not_found(self, scene: MirrorScene) -> None:
+        base = await scene.mirror.sync(scene.repository, "main", None)
+        for work in (
+            scene.mirror.carried(base, base.sha, "1" * 40, limit=LIMIT),
+            scene.mirror.fork_point(base, "1" * 40),
+            scene.mirror.stat(base, "1" * 40, base.sha),
+            scene.mirror.authors(base, base.sha, "1" * 40),
+        ):
+            with pytest.raises(NotFound):
+                await work
+
+    async def test_a_branch_is_added_to_only_while_it_holds_what_the_change_was_made_on(
+        self, scene: MirrorScene
+    ) -> None:
+        scene.somebody_pushes("side", "b", b"b\n")
+        base = await scene.mirror.sync(scene.repository, "side", None)
+        change = await scene.mirror.commit(scene.repository, base, scene.patch, replace(META, branch="side"))
+        await scene.mirror.push(change, None, replaces=base.sha)
+        await scene.mirror.push(change, None, replaces=base.sha)
+        assert (await scene.mirror.sync(scene.repository, "side", None)).sha == change.head_sha
+        scene.somebody_pushes("side", "c", b"c\n")
+        with pytest.raises(PushRejected):
+            await scene.mirror.push(change, None, replaces=base.sha)
 
     async def two(self, scene: MirrorScene) -> tuple[Base, Checkpoint, Checkpoint]:
         """Return the base and two checkpoints of the task ``t`` on it."""

@@ -16,7 +16,7 @@ import pytest
 from anyio import create_task_group
 
 from pullwright.agents.budget import Budget, Usage
-from pullwright.agents.change import CheckResult, Evidence, FileStat, RepositoryRef
+from pullwright.agents.change import CheckResult, Continuation, Evidence, FileStat, RepositoryRef
 from pullwright.agents.egress import EgressDecision
 from pullwright.agents.errors import DuplicateTask, IllegalTransition, LeaseLost, TaskNotFound
 from pullwright.agents.events import (
@@ -58,6 +58,7 @@ def a_spec(**changes: Any) -> TaskSpec:
         "issue_number": 42,
         "start": "f" * 40,
         "start_base": "a" * 40,
+        "requested_by": "Ann <1+ann@users.noreply.example.test>",
     }
     return TaskSpec(**{**values, **changes})
 
@@ -98,7 +99,12 @@ def every_event() -> list[RunEvent]:
             ),
         ),
         ChangeCommitted(
-            branch="b", head_sha="c" * 40, title="t", summary="s", files=(FileStat(path="f", added=1, removed=None),)
+            branch="b",
+            head_sha="c" * 40,
+            title="t",
+            summary="s",
+            files=(FileStat(path="f", added=1, removed=None),),
+            base_sha="a" * 40,
         ),
         ChangeVerified(evidence=Evidence(chosen_by="owner", before=(check,), after=(check,))),
         TaskMoved(old="running", new="scheduled", reason="é", worker_id="w", seconds=15.0),
@@ -148,7 +154,7 @@ class TaskStoreContract:
     pytestmark = pytest.mark.anyio
 
     async def test_a_new_task_is_queued_and_comes_back_whole(self, store: DurableStore) -> None:
-        spec = a_spec()
+        spec = a_spec(continues=Continuation(number=7, url="u", branch="b", base_ref="m", head_sha="f", rebase=True))
         task = await store.create(spec)
         assert task.status is TaskStatus.QUEUED
         assert (await store.get(task.id)) == task

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from pullwright.agents.change import Change, PullRequest, RepositoryRef
-from pullwright.agents.errors import IntegrationError, NotFound, RemoteRejected
-from pullwright.agents.ports.code_host import Issue
+from pullwright.agents.errors import ConfigError, IntegrationError, NotFound, RemoteRejected
+from pullwright.agents.ports.code_host import Access, Issue
 from pullwright.agents.ports.mirror import Credential
 
 
@@ -30,12 +32,17 @@ class FakeRepository:
 class FakeCodeHost:
     """See ``CodeHost`` for the contract."""
 
-    def __init__(self, *, host: str = "example.test", token: str = "") -> None:
+    def __init__(self, *, host: str = "example.test", token: str = "", renews: bool = False) -> None:
+        """Make one; with ``renews`` there is another token whenever one was refused, as with an App."""
         self.host = host
         self.repositories: dict[str, FakeRepository] = {}
         self.failures: list[IntegrationError] = []
         """Raised by the next calls, one each."""
+        self.needs: list[Access] = []
+        """What credentials were asked for, in order."""
         self._token = token
+        self._renews = renews
+        self._refused = 0
 
     def add_repository(self, slug: str, *, default_branch: str = "main") -> FakeRepository:
         """Make a repository with one branch."""
@@ -48,9 +55,16 @@ class FakeCodeHost:
         owner, _, name = slug.partition("/")
         return RepositoryRef(url=f"https://{self.host}/{slug}.git", host=self.host, owner=owner, name=name)
 
-    def credential(self) -> Credential | None:
-        """Return the token that the fake was made with."""
-        return Credential(token=self._token) if self._token else None
+    async def credential(self, repository: RepositoryRef, need: Access) -> Credential | None:
+        """Return the token that the fake was made with, or one that takes its place."""
+        if repository.host != self.host:
+            raise ConfigError(f"repository {repository.slug!r} is at {repository.host!r}, not at {self.host!r}")
+        self.needs.append(need)
+        return Credential(token=f"{self._token}{self._refused or ''}") if self._token else None
+
+    def forget(self, credential: Credential) -> None:
+        """Let another token take the place of one, if the fake renews."""
+        self._refused += self._renews
 
     async def default_branch(self, repository: RepositoryRef) -> str:
         """Return the name of the default branch."""
@@ -61,7 +75,7 @@ class FakeCodeHost:
         issue = self._find(repository).issues.get(number)
         if issue is None:
             raise NotFound(f"there is no issue {f'{repository.slug}#{number}'!r}; check the number")
-        return issue
+        return replace(issue, work_key=issue.work_key or f"{self.host}/{repository.slug.lower()}#{number}")
 
     async def open_pull_request(self, change: Change, *, body: str) -> PullRequest:
         """Add a draft pull request to ``pulls``, or return the one that the branch has."""
@@ -83,6 +97,17 @@ class FakeCodeHost:
     async def find_pull_request(self, repository: RepositoryRef, branch: str) -> PullRequest | None:
         """Return what ``pulls`` holds for a branch."""
         return _of_branch(self._find(repository), branch)
+
+    async def open_pull_requests_for(self, repository: RepositoryRef, issue_number: int) -> Sequence[PullRequest]:
+        """Return what ``pulls`` holds for an issue, newest first."""
+        known = self._find(repository)
+        says = re.compile(rf"(?i)\b(close[sd]?|fix(e[sd])?|resolve[sd]?) #{issue_number}\b")
+        return [
+            pull
+            for pull in reversed(known.pulls)
+            if pull.state == "open"
+            and (says.search(known.bodies.get(pull.number, "")) or pull.branch.startswith(f"agent/{issue_number}-"))
+        ]
 
     def close_pull_request(self, slug: str, number: int, *, state: str = "closed") -> None:
         """Give a pull request another state, as a person would."""

@@ -187,6 +187,7 @@ class FakeProvider:
         files: What every workspace starts with, by path relative to the workspace.
         handler: Answers commands.
         failure: Raised by ``open`` instead of making a workspace.
+        files_at: Says for each base what a workspace starts with, instead of ``files``.
     """
 
     def __init__(
@@ -195,8 +196,10 @@ class FakeProvider:
         handler: Handler = no_commands,
         *,
         failure: SandboxError | None = None,
+        files_at: Callable[[Base], Mapping[str, bytes]] | None = None,
     ) -> None:
         self._files = dict(files or {})
+        self._files_at = files_at or (lambda _: self._files)
         self._handler = handler
         self._failure = failure
         self.workspaces: list[FakeWorkspace] = []
@@ -215,7 +218,7 @@ class FakeProvider:
         """Make a workspace; see the port."""
         if self._failure is not None:
             raise self._failure
-        workspace = FakeWorkspace(base, self._files, self._handler)
+        workspace = FakeWorkspace(base, self._files_at(base), self._handler)
         workspace.applying, self.applying = self.applying, None
         self.workspaces.append(workspace)
         self.task_ids.append(task_id)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import unicodedata
+from dataclasses import dataclass
 from string import Template
 from typing import Final
 
+from pullwright.agents.change import Continuation, FileStat
 from pullwright.agents.egress import EgressMode, EgressPolicy
 from pullwright.agents.environment import PLAIN, Environment
 from pullwright.agents.ports.sandbox import Base
@@ -14,6 +18,10 @@ from pullwright.agents.task import TaskSpec
 AGENTS_FILE = "AGENTS.md"
 AGENTS_BYTES = 24_576
 """Most bytes of AGENTS.md that are put in the prompt; the agent can read the rest in the workspace."""
+
+PRIOR_BYTES: Final = 24_576
+"""Longest patch of a pull request that is shown; of a longer one the files are named."""
+PRIOR_FILES: Final = 200
 
 ALONE: Final = (
     "Nobody watches while you work. Do not wait for people; decide as the maintainer would, and say in the summary "
@@ -34,16 +42,37 @@ _EGRESS = {
 }
 
 
-def brief(spec: TaskSpec, base: Base, agents_file: bytes | None, environment: Environment = PLAIN) -> tuple[str, str]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriorWork:
+    """What the pull request that a task goes on with changes so far."""
+
+    patch: bytes
+    """Empty where it is longer than ``PRIOR_BYTES``."""
+    files: tuple[FileStat, ...]
+    onto: str
+    """The newest commit of the branch that it goes to."""
+    fits: bool = True
+    """Whether all of it is in the workspace."""
+
+
+def brief(
+    spec: TaskSpec,
+    base: Base,
+    agents_file: bytes | None,
+    environment: Environment = PLAIN,
+    prior: PriorWork | None = None,
+) -> tuple[str, str]:
     """Return the system prompt and the first user message.
 
     Args:
         spec: The task.
         base: Where it starts.
-        agents_file: The start of the base's AGENTS.md, if it has one.
+        agents_file: The start of AGENTS.md, if there is one.
         environment: What the sandbox is; its checks are those that the change must pass.
+        prior: What the pull request changes that the task goes on with.
     """
     sections = [
+        *_prior_section(spec.continues, prior),
         *_agents_section(agents_file),
         *_checks_section(environment.checks or spec.checks),
         _egress_section(environment.egress),
@@ -60,6 +89,39 @@ def brief(spec: TaskSpec, base: Base, agents_file: bytes | None, environment: En
     )
     system = Template(prompt("system")).substitute(people=ANSWERING if spec.may_ask else ALONE)
     return system, user.rstrip("\n")
+
+
+def _prior_section(continues: Continuation | None, prior: PriorWork | None) -> list[str]:
+    if continues is None or prior is None:
+        return []
+    name = ("rebase" if prior.fits else "rebase_anew") if continues.rebase else "continue"
+    change = _shown(prior)
+    boundary = hashlib.sha256(change.encode()).hexdigest()[:16]
+    return [
+        Template(prompt(name)).substitute(
+            number=continues.number,
+            branch=continues.branch,
+            base_ref=continues.base_ref,
+            base_sha=prior.onto[:12],
+            boundary=boundary,
+            change=f"=== BEGIN {boundary}\n{change}\n=== END {boundary}",
+        )
+    ]
+
+
+def _shown(prior: PriorWork) -> str:
+    """Return a patch, or what is known of one that is too long, without characters that nobody sees."""
+    lines = [f"{file.path} ({_count(file.added)} added, {_count(file.removed)} removed)" for file in prior.files]
+    more = [f"and {len(lines) - PRIOR_FILES} more files"] if len(lines) > PRIOR_FILES else []
+    listed = "\n".join([*lines[:PRIOR_FILES], *more])
+    text = prior.patch.decode("utf-8", "replace").rstrip("\n") or listed
+    return "".join(
+        char if char in "\n\t" or unicodedata.category(char)[0] != "C" else ascii(char)[1:-1] for char in text
+    )
+
+
+def _count(lines: int | None) -> str:
+    return "binary" if lines is None else str(lines)
 
 
 def _agents_section(content: bytes | None) -> list[str]:

@@ -1,8 +1,14 @@
-"""Judging: what a run hands in becomes a commit in the mirror, and fresh containers say whether it is good."""
+"""Judging: what a run hands in becomes a commit in the mirror, and fresh containers say whether it is good.
+
+What it goes onto may have moved since the run began. Then the change is brought onto the newest commit and checked
+there. A first run whose change does not fit there is handed in where it was made, and reviewers are told; one that adds
+to a branch can only be added to what the branch holds.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from anyio import to_thread
@@ -10,11 +16,12 @@ from anyio import to_thread
 from pullwright.agents.calls import FinishRequest
 from pullwright.agents.change import Change, CheckResult, Evidence
 from pullwright.agents.environment import Environment
-from pullwright.agents.errors import ChangeError, ChangeRefused, NotFound
+from pullwright.agents.errors import ChangeError, ChangeRefused, NotFound, Outdated
 from pullwright.agents.events import ChangeCommitted, ChangeVerified, JournalEntry, ModelReplied
 from pullwright.agents.ports.mirror import CommitMeta
 from pullwright.agents.ports.sandbox import Base, Workspace
 from pullwright.agents.recorder import RunRecorder
+from pullwright.agents.worker.landing import SOMEBODY_PUSHED, UNCHANGED, Landing, Work
 from pullwright.agents.worker.parts import Parts
 from pullwright.agents.worker.publishing import HandIn
 from pullwright.agents.worker.restore import PATCH_BYTES, keep_patch
@@ -27,6 +34,14 @@ NOTHING_CHANGED: Final = (
     "again and say why in the summary; otherwise make the change first."
 )
 
+FIXED: Final = f"{UNCHANGED}: already fixed on {{ref}} at {{sha}}"
+ALREADY: Final = f"{UNCHANGED}: all of it is on {{ref}} already, at {{sha}}"
+
+NOT_PASSED: Final = "Checked in a fresh container with your change, this does not pass"
+MOVED: Final = (
+    "Meanwhile somebody pushed to {ref}, so your change was brought onto {sha}, which your workspace does not show. "
+)
+
 
 class Judging:
     """Judges what one run hands in."""
@@ -37,6 +52,7 @@ class Judging:
         self._spec = recorder.task.spec
         self._base = base
         self._environment = environment
+        self._landing = Landing(parts, recorder, base)
         self.patch_path = ""
         """Where the last patch was saved."""
 
@@ -45,45 +61,65 @@ class Judging:
         """The commands that the owner chose, for this task or for the repository."""
         return self._spec.checks or self._environment.checks
 
-    async def judge(self, workspace: Workspace, request: FinishRequest) -> HandIn:
-        """Take the change out, commit it in the mirror and have it checked.
+    async def judge(self, workspace: Workspace, request: FinishRequest) -> HandIn | str:
+        """Take the change out, commit it in the mirror and have it checked on what it goes onto.
+
+        Returns:
+            What can be published, or why nothing needs to be.
 
         Raises:
             EmptyChange: There is none.
             ChangeRefused: Policy or a check says no; the text tells the model what to mend.
+            Outdated: The branch that it adds to has become something that it does not fit onto.
         """
         patch = await workspace.extract(limit=PATCH_BYTES)
         await self.save(patch)
-        change = await self._commit(patch, request.title, request.summary)
-        await self._recorder.record(
-            ChangeCommitted(
-                branch=change.branch,
-                head_sha=change.head_sha,
-                title=request.title,
-                summary=request.summary,
-                files=change.files,
-            )
+        change = await self._commit(self._base, patch, request.title, request.summary)
+        checks, chosen_by = (self.checks, "owner") if self.checks else (request.checks, "agent")
+        work = Work(
+            base=self._base,
+            patch=patch,
+            change=change,
+            title=request.title,
+            summary=request.summary,
+            checks=checks,
+            chosen_by=chosen_by,
+            notices=workspace.notices,
         )
-        evidence = await self._verify(patch, request)
-        return self._hand_in(request.title, request.summary, change, evidence, workspace.notices)
+        return await self._landed(work, await self._landing.tip())
 
-    async def judged(self) -> HandIn | None:
-        """Return what an earlier attempt handed in and had checked, if nothing came after that and it is still here."""
+    async def judged(self) -> HandIn | str | None:
+        """Return what an earlier attempt handed in and had checked, if nothing came after that and it is still here.
+
+        Raises:
+            Outdated: As of ``judge``.
+        """
         found = _stands(self._recorder.earlier)
         if found is None:
             return None
-        committed, verified = found
         try:
-            patch = await self._parts.mirror.difference(
-                self._base, self._base.sha, committed.head_sha, limit=PATCH_BYTES
-            )
-            change = await self._commit(patch, committed.title, committed.summary)
+            return await self._as_it_stands(*found)
+        except Outdated:
+            raise
         except (NotFound, ChangeError):
-            return None  # another host made it: it is judged again
-        if change.head_sha != committed.head_sha:
+            return None  # another host made it, or it fits no more: it is judged again
+
+    async def again(self, hand_in: HandIn) -> HandIn | str | None:
+        """Judge once more what could not be pushed; None where that is not because somebody else pushed.
+
+        Raises:
+            ChangeRefused: A check says no to it on what the branch holds now.
+            Outdated: As of ``judge``; and a rebase is of one commit only.
+        """
+        if self._first:
             return None
-        await self.save(patch)
-        return self._hand_in(committed.title, committed.summary, change, verified.evidence, ())
+        await self._landing.require_head()
+        tip = await self._landing.tip()
+        if tip.sha == hand_in.change.base_sha:
+            return None
+        base = await self._landing.commit(hand_in.change.base_sha)
+        work = await self._work(base, hand_in.change.head_sha, hand_in.title, hand_in.summary, hand_in.evidence)
+        return await self._landed(work, tip)
 
     async def doubt(self, times: int) -> str:
         """Return what is to be said against handing in no change, or nothing when it is to be believed.
@@ -119,46 +155,147 @@ class Judging:
         self.patch_path = str(path)
         await keep_patch(self._parts.store, self._recorder.task, patch)
 
-    def _hand_in(
-        self, title: str, summary: str, change: Change, evidence: Evidence, notices: tuple[str, ...]
-    ) -> HandIn:
-        return HandIn(
+    async def _as_it_stands(self, committed: ChangeCommitted, verified: ChangeVerified) -> HandIn | str | None:
+        base = await self._landing.commit(committed.base_sha)
+        title, summary, evidence = committed.title, committed.summary, verified.evidence
+        work = await self._work(base, committed.head_sha, title, summary, evidence)
+        if work.change.head_sha != committed.head_sha:
+            return None
+        await self.save(work.patch)
+        if committed.head_sha not in await self._landing.pushed():
+            tip = await self._landing.tip()
+            if tip.sha != base.sha:
+                return await self._landed(work, tip)
+        return self._hand_in(work, evidence)
+
+    async def _work(self, base: Base, head_sha: str, title: str, summary: str, evidence: Evidence) -> Work:
+        """Return what was handed in before, out of its commit in the mirror."""
+        patch = await self._parts.mirror.difference(base, base.sha, head_sha, limit=PATCH_BYTES)
+        return Work(
+            base=base,
+            patch=patch,
+            change=await self._commit(base, patch, title, summary),
             title=title,
             summary=summary,
-            change=change,
-            evidence=evidence,
-            notices=(*self._environment.notices, *notices),
-            patch_path=self.patch_path,
+            checks=tuple(result.command for result in evidence.after),
+            chosen_by=evidence.chosen_by,
         )
 
-    async def _commit(self, patch: bytes, title: str, summary: str) -> Change:
-        """Commit under the name that the run's first commit had; the same work is the same commit on any host."""
-        task, wording, issue = self._recorder.task, self._parts.wording, self._spec.issue_number
-        message = wording.commit(issue=issue, title=title, summary=summary)
-        first = next((one.event for one in self._recorder.earlier if isinstance(one.event, ChangeCommitted)), None)
-        branch = first.branch if first else wording.branch(issue=issue, title=title, task_id=task.id)
-        meta = CommitMeta(branch=branch, title=message.title, body=message.body, at=task.created_at)
-        return await self._parts.mirror.commit(
-            self._spec.repository, self._base, patch, meta, allow_paths=self._environment.allow_paths
-        )
+    async def _landed(self, work: Work, tip: Base) -> HandIn | str:
+        """Have work checked on the newest commit that it goes onto; see ``judge``."""
+        if tip.sha == work.base.sha:
+            return await self._passed(work)
+        patch = await self._landing.carried(work, tip)
+        if patch == b"":
+            return ALREADY.format(ref=tip.ref, sha=tip.sha[:12])
+        moved = None
+        if patch is not None:
+            change = await self._commit(tip, patch, work.title, work.summary)
+            moved = replace(work, base=tip, patch=patch, change=change)
+        return await (self._added(moved, tip) if self._adds else self._proposed(work, moved, tip))
 
-    async def _verify(self, patch: bytes, request: FinishRequest) -> Evidence:
-        checks, chosen_by = (self.checks, "owner") if self.checks else (request.checks, "agent")
-        if not checks:
+    async def _added(self, moved: Work | None, tip: Base) -> HandIn:
+        """Judge work for a branch that has moved, and that it can only be added to as it is now."""
+        if moved is None:
+            raise Outdated(SOMEBODY_PUSHED.format(branch=tip.ref, why=", and the change does not fit onto that"))
+        return await self._passed(moved, MOVED.format(ref=tip.ref, sha=tip.sha[:12]))
+
+    async def _proposed(self, work: Work, moved: Work | None, tip: Base) -> HandIn | str:
+        """Judge work whose base has moved: it lands on the tip, or where it was made when it does not pass there."""
+        evidence = await self._checked(moved) if moved else None
+        if moved is not None and evidence is not None and (evidence.verified or not work.checks):
+            if self._may_be_fixed(evidence) and await self._fails_on(work.base, work):
+                return FIXED.format(ref=tip.ref, sha=tip.sha[:12])
+            return await self._verified(moved, evidence)
+        passed = await self._passed(work)
+        before = passed.evidence.before
+        if self._first and not all(result.passed for result in before) and not await self._fails_on(tip, work):
+            return FIXED.format(ref=tip.ref, sha=tip.sha[:12])
+        trouble = "this does not pass its checks there" if moved else "this does not fit onto it"
+        notice = f"{tip.ref} has moved to {tip.sha[:12]} meanwhile, and {trouble}"
+        return replace(passed, notices=(*passed.notices, notice))
+
+    @property
+    def _adds(self) -> bool:
+        return self._spec.continues is not None and not self._spec.continues.rebase
+
+    @property
+    def _first(self) -> bool:
+        return self._spec.continues is None
+
+    def _may_be_fixed(self, evidence: Evidence) -> bool:
+        """Whether the tip passes without the change."""
+        return self._first and bool(evidence.before) and all(result.passed for result in evidence.before)
+
+    async def _fails_on(self, base: Base, work: Work) -> bool:
+        results = await self._parts.verifier.check_base(
+            base, work.checks, task_id=self._recorder.task.id, environment=self._environment
+        )
+        return not all(result.passed for result in results)
+
+    async def _passed(self, work: Work, where: str = "") -> HandIn:
+        """Have work checked.
+
+        Raises:
+            ChangeRefused: It does not pass.
+        """
+        return await self._verified(work, await self._checked(work), where)
+
+    async def _checked(self, work: Work) -> Evidence:
+        await self._recorder.record(
+            ChangeCommitted(
+                branch=work.change.branch,
+                head_sha=work.change.head_sha,
+                title=work.title,
+                summary=work.summary,
+                files=work.change.files,
+                base_sha="" if work.base.sha == self._base.sha else work.base.sha,
+            )
+        )
+        if not work.checks:
             return Evidence(chosen_by="agent")
-        evidence = await self._parts.verifier.verify(
-            self._base,
-            patch,
-            checks,
-            chosen_by=chosen_by,
+        return await self._parts.verifier.verify(
+            work.base,
+            work.patch,
+            work.checks,
+            chosen_by=work.chosen_by,
             task_id=self._recorder.task.id,
             environment=self._environment,
         )
-        await self._recorder.record(ChangeVerified(evidence=evidence))
-        if not evidence.verified:
+
+    async def _verified(self, work: Work, evidence: Evidence, where: str = "") -> HandIn:
+        if work.base.sha != self._base.sha:
+            await self.save(work.patch)
+        if work.checks:
+            await self._recorder.record(ChangeVerified(evidence=evidence))
+        if work.checks and not evidence.verified:
             failed = [result for result in evidence.after if not result.passed]
-            raise ChangeRefused(_complaint("Checked in a fresh container with your change, this does not pass", failed))
-        return evidence
+            raise ChangeRefused(_complaint(f"{where}{NOT_PASSED}", failed))
+        return self._hand_in(work, evidence)
+
+    def _hand_in(self, work: Work, evidence: Evidence) -> HandIn:
+        return HandIn(
+            title=work.title,
+            summary=work.summary,
+            change=work.change,
+            evidence=evidence,
+            notices=(*self._environment.notices, *work.notices),
+            patch_path=self.patch_path,
+        )
+
+    async def _commit(self, base: Base, patch: bytes, title: str, summary: str) -> Change:
+        """Commit under the name that the run's first commit had; the same work is the same commit on any host."""
+        task, spec, wording = self._recorder.task, self._spec, self._parts.wording
+        message = wording.commit(issue=spec.issue_number, title=title, summary=summary, requested_by=spec.requested_by)
+        if spec.continues is not None:
+            branch = spec.continues.branch
+        else:
+            first = next((one.event for one in self._recorder.earlier if isinstance(one.event, ChangeCommitted)), None)
+            branch = first.branch if first else wording.branch(issue=spec.issue_number, title=title, task_id=task.id)
+        meta = CommitMeta(branch=branch, title=message.title, body=message.body, at=task.created_at)
+        return await self._parts.mirror.commit(
+            spec.repository, base, patch, meta, allow_paths=self._environment.allow_paths
+        )
 
 
 def first_lines(refusal: ChangeRefused) -> str:

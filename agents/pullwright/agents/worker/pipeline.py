@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
 from functools import partial
 from typing import Final, TypeVar
 
@@ -19,6 +20,7 @@ from pullwright.agents.errors import (
     LeaseLost,
     ModelUnavailable,
     PullwrightError,
+    PushRejected,
     RemoteUnavailable,
     SandboxGone,
     SandboxUnavailable,
@@ -33,9 +35,10 @@ from pullwright.agents.steering import Steering
 from pullwright.agents.taking_up import TakingUp
 from pullwright.agents.task import TaskStatus
 from pullwright.agents.tools.registry import coding_tools
-from pullwright.agents.worker.groundwork import GoingOn, Groundwork
+from pullwright.agents.worker.groundwork import GoingOn, Ground, Groundwork
 from pullwright.agents.worker.judging import HAND_INS, Judging, first_lines
 from pullwright.agents.worker.keeper import Keeper
+from pullwright.agents.worker.landing import UNCHANGED
 from pullwright.agents.worker.parts import Parts
 from pullwright.agents.worker.publishing import HandIn, Publishing
 from pullwright.agents.worker.restore import PATCH_BYTES
@@ -54,7 +57,8 @@ GRACE_SECONDS: Final = 60.0
 KEEP_SECONDS: Final = 10.0
 """How long a run whose worker stops may take to keep the files of its last step."""
 
-UNCHANGED: Final = "nothing needed changing"
+RACES: Final = 3
+"""How often a change is pushed to a branch that others push to at the same time."""
 
 INFRASTRUCTURE: Final = (ModelUnavailable, SandboxUnavailable, RemoteUnavailable, StoreUnavailable)
 """Trouble around a run that may be over later; whatever else goes wrong would go wrong again."""
@@ -97,19 +101,51 @@ class Pipeline:
         finished = self._published()
         if finished is not None:
             return finished
+        if self._recorder.state.started is None:
+            await Publishing(self._parts, self._recorder).require_open()
         groundwork = Groundwork(self._parts, self._recorder)
-        base = await groundwork.base()
-        self._environment = await self._parts.environments.read(base)
+        ground = await groundwork.ground()
+        needless = await groundwork.needless()
+        if needless:
+            return needless
+        base = ground.base
+        self._environment = await self._environment_of(ground)
         self._judging = Judging(self._parts, self._recorder, base, self._environment)
-        outcome: HandIn | Pause | None = await self._judging.judged()
+        outcome: HandIn | Pause | str | None = await self._in_containers(self._judging.judged)
         if outcome is None:
             task_id = self._recorder.task.id
             async with self._parts.sandboxes.open(base, task_id=task_id, environment=self._environment) as workspace:
                 outcome = await self._saving(workspace, groundwork)
-        if outcome is None or isinstance(outcome, Pause):
-            return outcome or UNCHANGED
-        await Publishing(self._parts, self._recorder).publish(outcome)
-        return outcome.title
+        return await self._publish(outcome, self._judging) if isinstance(outcome, HandIn) else outcome
+
+    async def _environment_of(self, ground: Ground) -> Environment:
+        environment = await self._parts.environments.read(ground.rules)
+        if ground.rules.sha == ground.base.sha:
+            return environment
+        return replace(environment, commit=ground.rules.sha)
+
+    async def _publish(self, hand_in: HandIn, judging: Judging) -> str:
+        """Publish; a branch that somebody pushes to in between is judged on again, a few times."""
+        publishing = Publishing(self._parts, self._recorder)
+        for left in reversed(range(RACES)):
+            try:
+                await publishing.publish(hand_in)
+            except PushRejected:
+                again = await self._judged_again(hand_in, judging) if left else None
+                if again is None:
+                    raise
+                if isinstance(again, str):
+                    return again
+                hand_in = again
+            else:
+                break
+        return hand_in.title
+
+    async def _judged_again(self, hand_in: HandIn, judging: Judging) -> HandIn | str | None:
+        try:
+            return await self._in_containers(partial(judging.again, hand_in))
+        except ChangeRefused as exc:  # there is no workspace any more in which the model could mend it
+            raise ChangeRefused(first_lines(exc)) from exc
 
     def _published(self) -> str | None:
         """Return what the run ended with, if only its end is not in the journal."""
@@ -118,7 +154,7 @@ class Pipeline:
             return None
         return next((event.title for event in reversed(events) if isinstance(event, ChangeCommitted)), "")
 
-    async def _saving(self, workspace: Workspace, groundwork: Groundwork) -> HandIn | Pause | None:
+    async def _saving(self, workspace: Workspace, groundwork: Groundwork) -> HandIn | Pause | str:
         """Work, and save what was done as a patch when the run ends before it is handed in."""
         try:
             going_on = await self._prepared(workspace, groundwork)
@@ -133,8 +169,8 @@ class Pipeline:
             await self._rescue(workspace)
             raise
 
-    async def _work(self, workspace: Workspace, going_on: GoingOn | None) -> HandIn | Pause | None:
-        """Let the agent work until its change passes, it pauses, or nothing needs changing (None).
+    async def _work(self, workspace: Workspace, going_on: GoingOn | None) -> HandIn | Pause | str:
+        """Let the agent work until its change passes, it pauses, or nothing needs changing (which is said).
 
         Raises:
             ChangeRefused: The change still does not pass after the last hand-in.
@@ -152,7 +188,7 @@ class Pipeline:
                 unchanged += 1
                 answer = await self._in_containers(partial(self._judging.doubt, unchanged))
                 if not answer:
-                    return None
+                    return UNCHANGED
             except ChangeRefused as exc:
                 hand_ins += 1
                 if hand_ins >= HAND_INS:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from pullwright.agents.change import Change, Evidence
-from pullwright.agents.errors import PushRejected
+from pullwright.agents.errors import NotFound, Outdated, PushRejected
 from pullwright.agents.events import ChangePublished
-from pullwright.agents.ports.code_host import ChangeReport, CodeHost
+from pullwright.agents.ports.code_host import Access, ChangeReport, CodeHost
 from pullwright.agents.recorder import RunRecorder
+from pullwright.agents.worker.landing import PUSH
 from pullwright.agents.worker.outbox import Made, Outbox
 from pullwright.agents.worker.parts import Parts
+from pullwright.agents.worker.signed_in import signed_in
 
 _COMMIT: Final = re.compile(r"[0-9a-f]{7,64}")
-_PUSH: Final = "push"
+
+CLOSED: Final = "pull request #{number} was {state} meanwhile: nothing was pushed to it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,32 +56,70 @@ class Publishing:
         url = ""
         if self._spec.publish and host is not None:
             await self._push(hand_in.change, host)
-            url = await self._propose(hand_in, host)
+            continues = self._spec.continues
+            url = continues.url if continues else await self._propose(hand_in, host)
         elif self._spec.checkout:
             await self._deliver(hand_in.change)
         await self._recorder.record(
             ChangePublished(branch=hand_in.change.branch, pull_request_url=url, patch_path=hand_in.patch_path)
         )
 
+    async def require_open(self) -> None:
+        """Check that the pull request that the task goes on with, if it does, can still be added to.
+
+        Raises:
+            Outdated: It is closed or merged.
+        """
+        host, continues = self._parts.code_host(self._spec.repository), self._spec.continues
+        if continues is None or host is None:
+            return
+        found = await host.find_pull_request(self._spec.repository, continues.branch)
+        if found is None or found.number != continues.number or found.state != "open":
+            state = found.state if found is not None and found.number == continues.number else "closed"
+            raise Outdated(CLOSED.format(number=continues.number, state=state))
+
     async def _push(self, change: Change, host: CodeHost) -> None:
         effects = await self._parts.store.effects(self._recorder.task.id)
-        keys = [effect.key for effect in effects if effect.kind == _PUSH]
+        keys = [effect.key for effect in effects if effect.kind == PUSH]
         ours = [sha for key in keys if (sha := key.partition(":")[2]) != change.head_sha]
+        made = Made(external_id=change.head_sha)
+
+        async def look_up() -> Made | None:
+            return made if await self._holds(change) else None
 
         async def do() -> Made:
+            await self.require_open()
             await self._push_over(change, host, ours)
-            return Made(external_id=change.head_sha)
+            return made
 
-        await self._outbox.perform(self._recorder.task, f"{_PUSH}:{change.head_sha}", kind=_PUSH, do=do)
+        key = f"{PUSH}:{change.head_sha}"
+        await self._outbox.perform(self._recorder.task, key, kind=PUSH, do=do, look_up=look_up)
 
     async def _push_over(self, change: Change, host: CodeHost, ours: list[str]) -> None:
         """Push; what an earlier attempt of this run put under the name may be replaced, nothing else."""
+        continues = self._spec.continues
+        onto = "" if continues is None else continues.head_sha if continues.rebase else change.base_sha
+        replaced = [onto, *ours[-1:]]
+        for place, sha in enumerate(replaced):
+            over = partial(self._parts.mirror.push, change, replaces=sha)
+            try:
+                await signed_in(host, change.repository, Access.PUSH, over)
+            except PushRejected:
+                if place + 1 == len(replaced):
+                    raise
+            else:
+                return
+
+    async def _holds(self, change: Change) -> bool:
+        """Whether the branch that the task goes on with has this commit already."""
+        if self._spec.continues is None:
+            return False
+        host = self._parts.code_host(change.repository)
+        fetch = partial(self._parts.mirror.sync, change.repository, change.branch)
         try:
-            await self._parts.mirror.push(change, host.credential())
-        except PushRejected:
-            if not ours:
-                raise
-            await self._parts.mirror.push(change, host.credential(), replaces=ours[-1])
+            return (await signed_in(host, change.repository, Access.READ, fetch)).sha == change.head_sha
+        except NotFound:
+            return False  # the branch is gone
 
     async def _propose(self, hand_in: HandIn, host: CodeHost) -> str:
         change = hand_in.change
@@ -90,13 +132,26 @@ class Publishing:
             # A pull request goes to a branch, also when the run started from a commit.
             branch = await host.default_branch(change.repository) if _COMMIT.fullmatch(change.base_ref) else ""
             based = replace(change, base_ref=branch or change.base_ref)
-            text = self._parts.wording.pull_request(self._report(hand_in))
+            others = await self._others(host, change)
+            told = replace(hand_in, notices=(*hand_in.notices, *others))
+            text = self._parts.wording.pull_request(self._report(told))
             opened = await host.open_pull_request(based, body=text)
             return Made(external_id=str(opened.number), url=opened.url)
 
         task = self._recorder.task
         effect = await self._outbox.perform(task, "pull_request", kind="pull_request", do=do, look_up=look_up)
         return effect.url
+
+    async def _others(self, host: CodeHost, change: Change) -> list[str]:
+        """Return what reviewers should know of other pull requests for the same issue.
+
+        It is no reason not to open this one: anybody can open a pull request that says what it solves.
+        """
+        if self._spec.issue_number is None:
+            return []
+        found = await host.open_pull_requests_for(change.repository, self._spec.issue_number)
+        urls = [other.url for other in found if other.branch != change.branch]
+        return [f"another open pull request says that it solves #{self._spec.issue_number}: {url}" for url in urls]
 
     async def _deliver(self, change: Change) -> None:
         async def do() -> Made:

@@ -94,6 +94,8 @@ async def _endpoint(settings: Settings) -> tuple[str, Sequence[Finding]]:
 
 
 async def _github(settings: Settings) -> tuple[str, Sequence[Finding]]:
-    if not settings.github_token.get_secret_value():
-        return "no AGENT_GITHUB_TOKEN: runs end with a local branch and a patch file", ()
-    return f"a token for {settings.github_api_url} is set", ()
+    who = await wiring.whoami(settings)
+    if not who:
+        return "no App and no AGENT_GITHUB_TOKEN: runs end with a local branch and a patch file", ()
+    unused = wiring.github_settings(settings).is_app and settings.github_token.get_secret_value()
+    return f"we act as {who}{'; AGENT_GITHUB_TOKEN is not used' if unused else ''}", ()

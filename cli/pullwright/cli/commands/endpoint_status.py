@@ -16,7 +16,8 @@ from pullwright.agents.pool.health import PLANS, HttpProber, Prober
 from pullwright.agents.pool.load import Load
 from pullwright.cli.model_wiring import pooled, require_endpoint
 from pullwright.cli.runtime import interruptible, run_async
-from pullwright.cli.settings import EndpointTable, Settings, load_settings
+from pullwright.cli.settings import Settings, load_settings
+from pullwright.cli.settings_tables import EndpointTable
 
 SINGLE = "endpoint"
 """What the only endpoint is called here; it has no name."""

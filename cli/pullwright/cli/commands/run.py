@@ -41,7 +41,11 @@ def run_command(request: RunRequest, *, detach: bool, json: bool) -> int:
 
 async def _detach(request: RunRequest, settings: Settings, view: View, json: bool) -> int:
     async with wiring.open_store(settings) as store:
-        task = await store.create(await _specify(request, settings, view))
+        spec = await _specify(request, settings, view)
+        try:
+            task = await store.create(spec)
+        except DuplicateTask:
+            raise _busy(spec, await _same(store, spec)) from None
         await see_to_it(store, settings, task)
     sys.stdout.write((json_.dumps({"task": task.id}) if json else task.id) + "\n")
     return 0
@@ -68,7 +72,7 @@ async def _specify(request: RunRequest, settings: Settings, view: View) -> TaskS
     host = wiring.code_host(settings, origin.remote)
     spec = await specify(request, settings, origin, host, wiring.render_issue)
     if origin.remote and not spec.publish and not request.no_pr:
-        view.note("no AGENT_GITHUB_TOKEN for this repository: the run ends with a local branch and a patch file")
+        view.note("no token or App for this repository: the run ends with a local branch and a patch file")
     if origin.dirty and spec.checkout:
         view.note("changes in this checkout that are not committed are no part of the run")
     return await wiring.placed(spec, settings)
@@ -80,12 +84,25 @@ async def _left_behind(store: DurableStore, spec: TaskSpec) -> Task:
     Raises:
         DuplicateTask: Somebody works on it, or it waits for somebody.
     """
-    live = [status for status in TaskStatus if not status.terminal]
-    same = [task for task in await store.list(limit=1000, statuses=live) if task.spec.work_key == spec.work_key]
-    if len(same) == 1 and same[0].status is TaskStatus.QUEUED and not await somebody_comes(store, same[0]):
-        return same[0]
-    told = f"task {same[0].id} is {same[0].status.value}" if same else "see `agent list`"
-    raise DuplicateTask(f"a live task for {spec.work_key!r} exists: {told}; see `agent list`")
+    same = await _same(store, spec)
+    if same and same.status is TaskStatus.QUEUED and not await somebody_comes(store, same):
+        return same
+    raise _busy(spec, same)
+
+
+async def _same(store: DurableStore, spec: TaskSpec) -> Task | None:
+    """Return the live task of the same work, whoever asked for it."""
+    return next((task for task in await store.tasks_of(spec.work_key) if not task.status.terminal), None)
+
+
+def _busy(spec: TaskSpec, same: Task | None) -> DuplicateTask:
+    if same is None:
+        return DuplicateTask(f"another task was on issue #{spec.issue_number} and has just ended; run it again")
+    asked = "" if same.spec.source == "cli" else f", asked for by way of {same.spec.source}"
+    return DuplicateTask(
+        f"task {same.id} is on issue #{spec.issue_number} already ({same.status.value}{asked}); "
+        f"follow it with: agent watch {same.id}"
+    )
 
 
 def _one_line(text: str) -> str:

@@ -18,6 +18,7 @@ from pullwright.cli import model_wiring, wiring
 from pullwright.cli.capacity import default_slots
 from pullwright.cli.intake import Origin, RunRequest, specify
 from pullwright.cli.intake_wiring import open_intake, serving
+from pullwright.cli.reporting_wiring import reporting
 from pullwright.cli.runtime import drainable, run_async
 from pullwright.cli.schedules import reconcile
 from pullwright.cli.server.app import make_app
@@ -77,6 +78,7 @@ async def _serve(settings: Settings, request: ServeRequest) -> int:
                     settings, store, holds=engine.holds, note=complain, when_ready=engine.go
                 ) as advance,
                 serving(intake, store, worker, poll=request.poll),
+                reporting(settings, intake, store, worker),
                 create_task_group() as group,
             ):
                 port = await group.start(partial(listen, app, host=request.host, port=request.port, closing=closing))

@@ -59,9 +59,9 @@ def make_app(
         more: Routes below ``WEBHOOKS``, which guard themselves.
     """
     app = FastAPI(title="Pullwright", docs_url=None, redoc_url=None, openapi_url="/openapi.json")
-    app.include_router(task_routes(store, engine, specify, closing))
-    if more is not None:
+    if more is not None:  # first, because routes are tried in order, and here seconds count
         app.include_router(more)
+    app.include_router(task_routes(store, engine, specify, closing))
     app.add_middleware(Guard, token=token, open_paths=[HEALTH], own_gate=WEBHOOKS if more else "")
     app.add_exception_handler(PullwrightError, _refused)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -22,16 +22,17 @@ from pullwright.agents.errors import AuthFailed, ConfigError, IntegrationError, 
 from pullwright.integrations.github.client import Refused, Session, connect
 from pullwright.integrations.github.credentials import Need
 from pullwright.integrations.github.failures import to_error
-from pullwright.integrations.github.payloads import Payload
-from pullwright.integrations.github.settings import GitHubSettings
+from pullwright.integrations.github.payloads import Payload, RepositoryPayload
+from pullwright.integrations.github.settings import APP_ID_VARIABLE, APP_KEY_VARIABLE, GitHubSettings
 from pullwright.integrations.github.tuning import GitHubTuning
 
-APP_ID_VARIABLE = "AGENT_GITHUB_APP_ID"
-APP_KEY_VARIABLE = "AGENT_GITHUB_APP_KEY"
 RENEW_BEFORE = timedelta(minutes=5)
 
 _BACK = timedelta(seconds=60)
 _LIFE = timedelta(minutes=9)
+_PAGE = 100
+_PAGES = 100
+_LISTING = "listing where the App is installed"
 T = TypeVar("T")
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,100}", re.ASCII)
@@ -48,6 +49,20 @@ class InstallationIdPayload(Payload):
     """An installation of the App."""
 
     id: int
+    suspended_at: str | None = None
+
+
+class NamePayload(Payload):
+    """A repository by its name."""
+
+    full_name: str
+    archived: bool = False
+
+
+class InstalledRepositoriesPayload(Payload):
+    """What an installation sees."""
+
+    repositories: list[NamePayload]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +100,10 @@ class AppKey:
 class _Token:
     value: str = field(repr=False)
     expires: datetime
+
+
+class _UnknownRepository(AuthFailed):
+    """The installation has no repository of that name."""
 
 
 class AppCredentials:
@@ -134,7 +153,7 @@ class AppCredentials:
         """Return the id of the installation that sees a repository.
 
         Raises:
-            NotFound: The App is not installed there.
+            AuthFailed: The App is not installed there.
             IntegrationError.
         """
         with self._alone(repository.lower()):
@@ -144,6 +163,23 @@ class AppCredentials:
                 with self._lock:
                     self._installations[repository.lower()] = known
             return known
+
+    def repositories(self) -> list[str]:
+        """Return every repository that the App is installed at, as ``owner/name``; blocks.
+
+        Raises:
+            AuthFailed: GitHub does not know the App by its key.
+            IntegrationError.
+        """
+        found: list[str] = []
+        for installation in self.ask(_read_installations):
+            try:
+                found += self._seeing(installation.id, _read_repositories)
+            except NotFound:
+                continue  # it was removed just now
+            except Refused as exc:
+                raise to_error(exc.refusal) from exc
+        return found
 
     def ask(self, work: Callable[[Session], T]) -> T:
         """Ask something as the App itself; blocks.
@@ -165,22 +201,54 @@ class AppCredentials:
         try:
             return self.ask(lambda session: session.get(InstallationIdPayload, path, action=action)).id
         except NotFound as exc:
-            raise NotFound(f"the GitHub App is not installed at {repository!r}; install it there first") from exc
+            raise AuthFailed(f"the GitHub App is not installed at {repository!r}; install it there first") from exc
 
     def _mint(self, installation: int, need: Need) -> _Token:
-        scope = {"repository_ids": [need.repository_id]} if need.repository_id else {"repositories": [need.name]}
-        content = {**scope, "permissions": dict(need.step.permissions)}
-        action = f"getting a token to {need.step} in {need.repository!r}"
-        path = f"/app/installations/{installation}/access_tokens"
         try:
-            made = self.ask(lambda session: session.post(TokenPayload, path, content, action=action))
+            if need.repository_id:
+                return self._narrowed(installation, need, {"repository_ids": [need.repository_id]})
+            return self._narrowed(installation, need, {"repositories": [need.name]})
+        except _UnknownRepository:
+            found = self._find(installation, need)
+        return self._narrowed(installation, need, {"repository_ids": [found]})
+
+    def _narrowed(self, installation: int, need: Need, scope: Mapping[str, object]) -> _Token:
+        content = {**scope, "permissions": dict(need.step.permissions)}
+        try:
+            return self._minted(installation, content, f"getting a token to {need.step} in {need.repository!r}")
         except NotFound as exc:
-            # It may be installed again tomorrow, under another id.
-            self.forget_installation(installation)
-            raise NotFound(
-                f"the GitHub App is not installed at {need.repository!r} any more; install it there"
-            ) from exc
+            raise self._gone(installation, need) from exc
+
+    def _minted(self, installation: int, content: Mapping[str, object], action: str) -> _Token:
+        path = f"/app/installations/{installation}/access_tokens"
+        made = self.ask(lambda session: session.post(TokenPayload, path, content, action=action))
         return _Token(made.token, made.expires_at)
+
+    def _seeing(self, installation: int, work: Callable[[Session], T]) -> T:
+        """Ask something with a token that only sees which repositories there are.
+
+        Raises:
+            Refused: GitHub answered with an error status.
+            IntegrationError.
+        """
+        token = self._minted(installation, {"permissions": {"metadata": "read"}}, "getting a token to look around")
+        with connect(self._settings, self._tuning, github.Auth.Token(token.value)) as api:
+            return work(Session(api, self._settings))
+
+    def _find(self, installation: int, need: Need) -> int:
+        """Return the id of a repository that has another name now: only a request for itself is led to it."""
+        path, action = f"/repos/{need.repository}", f"looking for repository {need.repository!r}"
+        try:
+            return self._seeing(installation, lambda session: session.get(RepositoryPayload, path, action=action)).id
+        except Refused as exc:
+            if exc.refusal.status == 404:
+                raise self._gone(installation, need) from exc
+            raise to_error(exc.refusal) from exc
+
+    def _gone(self, installation: int, need: Need) -> AuthFailed:
+        # It may be installed again tomorrow, under another id.
+        self.forget_installation(installation)
+        return AuthFailed(f"the GitHub App is not installed at {need.repository!r} any more; install it there")
 
     def _keep(self, scope: object, token: _Token) -> None:
         with self._lock:
@@ -196,6 +264,30 @@ class AppCredentials:
             yield
 
 
+def _read_installations(session: Session) -> list[InstallationIdPayload]:
+    """Return the installations that may act."""
+    page = session.page(f"/app/installations?per_page={_PAGE}", action=_LISTING)
+    found = list(page.items or ())
+    while page.next:
+        page = session.page(page.next, action=_LISTING)
+        found += page.items or ()
+    installations = [InstallationIdPayload.model_validate(item) for item in found]
+    return [one for one in installations if one.suspended_at is None]
+
+
+def _read_repositories(session: Session) -> list[str]:
+    found: list[str] = []
+    for number in range(1, _PAGES + 1):
+        parameters = {"per_page": _PAGE, "page": number}
+        page = session.get(
+            InstalledRepositoriesPayload, "/installation/repositories", action=_LISTING, parameters=parameters
+        )
+        found += [one.full_name for one in page.repositories if not one.archived]
+        if len(page.repositories) < _PAGE:
+            break
+    return found
+
+
 def _explained(refused: Refused) -> IntegrationError:
     refusal = refused.refusal
     if refusal.status == 401:
@@ -203,6 +295,10 @@ def _explained(refused: Refused) -> IntegrationError:
         return AuthFailed(f"GitHub at {refusal.host!r} does not know the App by this key; {advice}")
     if refusal.status == 422:
         said = "; ".join((refusal.message, *refusal.details))
+        if "repository" in said:
+            return _UnknownRepository(
+                f"GitHub at {refusal.host!r} failed {refusal.action}: {said}; install the App there"
+            )
         advice = "grant the App what `agent github setup` lists, and let the owner accept it"
         return AuthFailed(f"GitHub at {refusal.host!r} failed {refusal.action}: {said}; {advice}")
     if refusal.status == 403 and "suspended" in refusal.message.lower():

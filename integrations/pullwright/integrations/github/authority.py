@@ -21,6 +21,7 @@ BOT_TRIGGERS_IN_A_ROW = 2
 
 _CACHE_SIZE = 1000
 _LOGIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,98}[A-Za-z0-9_])?", re.ASCII)
+_TEAM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,98}/[A-Za-z0-9][A-Za-z0-9_.-]{0,98}", re.ASCII)
 
 
 class Permission(StrEnum):
@@ -45,6 +46,18 @@ class PermissionSource(Protocol):
 
     async def permission(self, repository: str, login: str) -> Permission:
         """Return what a person may do in ``owner/name``; NONE for somebody who is no user.
+
+        Raises:
+            IntegrationError: It could not be found out; then nobody is let in.
+        """
+        ...
+
+
+class TeamSource(Protocol):
+    """Tells who is in a team."""
+
+    async def is_member(self, team: str, login: str, *, repository: str) -> bool:
+        """Return whether somebody is in ``organization/team``; ``repository`` is where they ask.
 
         Raises:
             IntegrationError: It could not be found out; then nobody is let in.
@@ -88,17 +101,22 @@ class AuthorityPolicy:
 
     users: frozenset[str] = frozenset()
     """When given, only these, and only if they may write as well."""
+    teams: frozenset[str] = frozenset()
+    """As ``organization/team``: their members count as ``users``."""
     denied: frozenset[str] = frozenset()
     """Never these, whatever else says so."""
     apps: frozenset[str] = frozenset()
     """Slugs of Apps that may ask. They are not asked for a permission: anybody can make an App that opens issues."""
 
     def __post_init__(self) -> None:
-        for name in ("users", "denied", "apps"):
+        for name in ("users", "teams", "denied", "apps"):
             object.__setattr__(self, name, frozenset(entry.strip().lower() for entry in getattr(self, name)))
         wild = sorted(entry for entry in self.users | self.denied | self.apps if not _LOGIN.fullmatch(entry))
         if wild:
             raise ConfigError(f"{wild[0]!r} is no login or App; name each one, there are no wildcards")
+        odd = sorted(entry for entry in self.teams if not _TEAM.fullmatch(entry))
+        if odd:
+            raise ConfigError(f"{odd[0]!r} is no team; write it as 'organization/team'")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,19 +146,28 @@ def decide_without_asking(trigger: Trigger, bot: BotIdentity, policy: AuthorityP
         return _silent(Rule.DENY_LIST, "they are on the list of those who may not ask")
     if actor.kind != "User" or name.endswith("[bot]"):
         return _decide_on_bot(name, trigger, policy)
-    if policy.users and name not in policy.users:
-        return _refused(Rule.ALLOW_LIST, "you are not on the list of those who may ask", trigger)
+    if policy.users and not policy.teams and name not in policy.users:
+        return _not_listed(trigger)
     return None if _LOGIN.fullmatch(actor.login) else _silent(Rule.NO_ACTOR, "the login has an impossible form")
 
 
-def decide(trigger: Trigger, bot: BotIdentity, policy: AuthorityPolicy, permission: Permission) -> Decision:
-    """Return the decision, with the permission that was looked up."""
+def decide(
+    trigger: Trigger, bot: BotIdentity, policy: AuthorityPolicy, permission: Permission, *, in_team: bool = False
+) -> Decision:
+    """Return the decision, with the permission that was looked up, and whether one of the teams has them."""
     early = decide_without_asking(trigger, bot, policy)
     if early is not None:
         return early
+    if needs_team(trigger, policy) and not in_team:
+        return _not_listed(trigger)
     if permission.writes:
         return Decision(rule=Rule.ALLOWED)
     return _refused(Rule.PERMISSION, "only people who may write to this repository can ask for work", trigger)
+
+
+def needs_team(trigger: Trigger, policy: AuthorityPolicy) -> bool:
+    """Whether somebody may ask only as a member of a team."""
+    return bool(policy.teams) and trigger.actor is not None and trigger.actor.login.lower() not in policy.users
 
 
 class Authority:
@@ -154,13 +181,15 @@ class Authority:
         *,
         monotonic: Callable[[], float],
         cache_seconds: float = CACHE_SECONDS,
+        teams: TeamSource | None = None,
     ) -> None:
         self._source = source
         self._bot = bot
         self._policy = policy
         self._monotonic = monotonic
         self._cache_seconds = min(cache_seconds, CACHE_SECONDS)
-        self._known: OrderedDict[tuple[int, int], tuple[float, Permission]] = OrderedDict()
+        self._teams = teams
+        self._known: OrderedDict[tuple[int, int], tuple[float, tuple[Permission, bool]]] = OrderedDict()
 
     async def decide(self, trigger: Trigger, *, repository_id: int, repository: str) -> Decision:
         """Decide on one trigger.
@@ -178,14 +207,23 @@ class Authority:
             return early or _silent(Rule.NO_ACTOR, "nobody is named as the one who asks")
         key = (repository_id, trigger.actor.id)
         now = self._monotonic()
-        since, permission = self._known.get(key, (now - self._cache_seconds, Permission.NONE))
+        since, known = self._known.get(key, (now - self._cache_seconds, (Permission.NONE, False)))
         if now - since >= self._cache_seconds:
             permission = await self._source.permission(repository, trigger.actor.login)
-            self._remember(key, now, permission)
-        return decide(trigger, self._bot, self._policy, permission)
+            known = (permission, permission.writes and await self._is_in_team(trigger, repository))
+            self._remember(key, now, known)
+        return decide(trigger, self._bot, self._policy, known[0], in_team=known[1])
 
-    def _remember(self, key: tuple[int, int], now: float, permission: Permission) -> None:
-        self._known[key] = (now, permission)
+    async def _is_in_team(self, trigger: Trigger, repository: str) -> bool:
+        if self._teams is None or trigger.actor is None or not needs_team(trigger, self._policy):
+            return False
+        for team in sorted(self._policy.teams):
+            if await self._teams.is_member(team, trigger.actor.login, repository=repository):
+                return True
+        return False
+
+    def _remember(self, key: tuple[int, int], now: float, known: tuple[Permission, bool]) -> None:
+        self._known[key] = (now, known)
         self._known.move_to_end(key)
         while len(self._known) > _CACHE_SIZE:
             self._known.popitem(last=False)
@@ -197,6 +235,10 @@ def _decide_on_bot(name: str, trigger: Trigger, policy: AuthorityPolicy) -> Deci
     if trigger.bot_triggers_in_a_row >= BOT_TRIGGERS_IN_A_ROW:
         return _silent(Rule.BOT_LOOP, f"bots asked {BOT_TRIGGERS_IN_A_ROW} times with no person in between")
     return Decision(rule=Rule.ALLOWED)
+
+
+def _not_listed(trigger: Trigger) -> Decision:
+    return _refused(Rule.ALLOW_LIST, "you are not on the list of those who may ask", trigger)
 
 
 def _silent(rule: Rule, reason: str) -> Decision:

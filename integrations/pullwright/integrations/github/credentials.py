@@ -28,6 +28,8 @@ class Step(StrEnum):
     """A branch that changes ``.github/workflows``; the operator has to allow it."""
     CHECKS = "checks"
     """The bot's own check runs."""
+    TEAMS = "teams"
+    """Who is in a team; only where teams say who may ask."""
 
     @property
     def permissions(self) -> Mapping[str, str]:
@@ -42,6 +44,7 @@ _PERMISSIONS: Mapping[Step, Mapping[str, str]] = {
     Step.PUSH: {"contents": "write"},
     Step.PUSH_WORKFLOWS: {"contents": "write", "workflows": "write"},
     Step.CHECKS: {"checks": "write"},
+    Step.TEAMS: {"members": "read"},
 }
 
 

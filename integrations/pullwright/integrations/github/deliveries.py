@@ -9,11 +9,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import parse_qs
 
+from pydantic import TypeAdapter
+
 from pullwright.integrations.signatures import Headers
 
-NESTING_LIMIT = 64
-"""GitHub's own payloads are at most nine deep."""
+NESTING_LIMIT = 256
+"""GitHub's own payloads are at most nine deep. The quick parser has a lower limit of its own, the other has none."""
 
+_QUICK = TypeAdapter(dict[str, object])
+_NO_NUMBERS = (b"NaN", b"Infinity")
+"""JSON does not have them, but the quick parser does."""
 _GUID = re.compile(r"[A-Za-z0-9-]{8,100}", re.ASCII)
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
 _ACTION = re.compile(r"[a-z][a-z0-9_-]{0,99}", re.ASCII | re.IGNORECASE)
@@ -71,8 +76,8 @@ def parse_delivery(headers: Headers, body: bytes) -> Delivery | UnreadableDelive
         return UnreadableDelivery(fault=Fault.HEADERS, detail="X-GitHub-Event or X-GitHub-Delivery")
     if known.get("content-encoding", "identity").lower() != "identity":
         return UnreadableDelivery(fault=Fault.CONTENT_TYPE, detail="it has a content encoding")
-    text = _payload_text(known.get("content-type", ""), body)
-    document = text if isinstance(text, Fault) else _document(text)
+    content = _payload(known.get("content-type", ""), body)
+    document = content if isinstance(content, Fault) else _document(content)
     if isinstance(document, Fault):
         return UnreadableDelivery(fault=document)
     action = document.get("action")
@@ -96,29 +101,35 @@ def _by_name(headers: Headers) -> dict[str, str]:
     return {name: values[0] for name, values in found.items() if len(values) == 1}
 
 
-def _payload_text(content_type: str, body: bytes) -> str | Fault:
+def _payload(content_type: str, body: bytes) -> bytes | Fault:
     kind = content_type.partition(";")[0].strip().lower()
-    try:
-        text = body.decode()
-    except UnicodeDecodeError:
-        return Fault.JSON
     if kind == "application/json":
-        return text
-    return _form_payload(text) if kind == "application/x-www-form-urlencoded" else Fault.CONTENT_TYPE
+        return body
+    return _form_payload(body) if kind == "application/x-www-form-urlencoded" else Fault.CONTENT_TYPE
 
 
-def _form_payload(text: str) -> str | Fault:
+def _form_payload(body: bytes) -> bytes | Fault:
     try:
-        values = parse_qs(text, strict_parsing=True, max_num_fields=10, errors="strict").get("payload", [])
+        values = parse_qs(body.decode(), strict_parsing=True, max_num_fields=10, errors="strict").get("payload", [])
     except ValueError:
         return Fault.FORM
-    return values[0] if len(values) == 1 else Fault.FORM
+    return values[0].encode() if len(values) == 1 else Fault.FORM
 
 
-def _document(text: str) -> Mapping[str, object] | Fault:
-    if _nesting(text) > NESTING_LIMIT:
-        return Fault.NESTING
+def _document(content: bytes) -> Mapping[str, object] | Fault:
+    if not any(word in content for word in _NO_NUMBERS):
+        try:
+            return _QUICK.validate_json(content)
+        except ValueError:  # it knows no half characters, and nothing that is nested a little deeper
+            pass
+    return _patiently(content)
+
+
+def _patiently(content: bytes) -> Mapping[str, object] | Fault:
     try:
+        text = content.decode()
+        if _nesting(text) > NESTING_LIMIT:
+            return Fault.NESTING
         document = json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError):
         return Fault.JSON

@@ -40,6 +40,8 @@ class Refusal:
     action: str
     """What was tried, as the end of a sentence: ``reading issue 'acme/shop#4'``."""
     anonymous: bool
+    app: bool = False
+    """Whether an App asked."""
 
     @property
     def message(self) -> str:
@@ -65,6 +67,13 @@ class Refusal:
         return self.status == 422 and any(
             "draft pull request" in text.lower() for text in (self.message, *self.details)
         )
+
+    @property
+    def graphql_rate_limited(self) -> bool:
+        """Whether the GraphQL API asks to slow down; it does so with status 200."""
+        errors = self.document.get("errors") if isinstance(self.document, Mapping) else None
+        listed = errors if isinstance(errors, list) else ()
+        return any(isinstance(error, Mapping) and error.get("type") == "RATE_LIMITED" for error in listed)
 
     @property
     def rate_limited(self) -> bool:
@@ -139,19 +148,25 @@ def _rate_limited(refusal: Refusal, now: float) -> IntegrationError:
 def _unauthorized(refusal: Refusal) -> IntegrationError:
     if refusal.anonymous:
         return AuthFailed(_line(refusal, "a token is needed", f"set {TOKEN_VARIABLE}"))
+    if refusal.app:
+        advice = "look whether the App is still installed there and not suspended, and try again"
+        return AuthFailed(_line(refusal, "its new token was refused", advice))
     return AuthFailed(_line(refusal, "the token was refused", f"put a valid one in {TOKEN_VARIABLE}"))
 
 
 def _forbidden(refusal: Refusal) -> IntegrationError:
     if "archived" in refusal.message.lower():
         return RemoteRejected(_line(refusal, "the repository is archived", "unarchive it first"))
+    if "is locked" in refusal.message.lower():
+        return RemoteRejected(_line(refusal, "the conversation is locked", "unlock it first"))
     if "x-github-sso" in refusal.headers:
         return AuthFailed(_line(refusal, "the token is not authorized for single sign-on", "authorize it on GitHub"))
     if refusal.anonymous:
         return AuthFailed(_line(refusal, "a token is needed", f"set {TOKEN_VARIABLE}"))
     needed = one_line(refusal.headers.get("x-accepted-github-permissions", ""), _MESSAGE_LIMIT)
     if needed:
-        return AuthFailed(_line(refusal, f"the token lacks the permission {needed!r}", "grant it to the token"))
+        advice = "grant it on the App's page, and let the owner accept it" if refusal.app else "grant it to the token"
+        return AuthFailed(_line(refusal, f"the token lacks the permission {needed!r}", advice))
     return AuthFailed(_line(refusal, "the token may not do this", "check the token's permissions"))
 
 

@@ -37,6 +37,7 @@ class Verb(StrEnum):
     PLAN = "plan"
     RETRY = "retry"
     CONTINUE = "continue"
+    ANSWER = "answer"
     REBASE = "rebase"
     STOP = "stop"
     STATUS = "status"

@@ -6,61 +6,57 @@ What a delivery says is a hint: the issue is read again, and only the words of t
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Final, Protocol
 
 from pullwright.agents.errors import NotFound
-from pullwright.agents.intake.decisions import (
-    Answer,
-    Decision,
-    File,
-    Ignore,
-    Refuse,
-    Reply,
-    ReplyKind,
-    Stop,
-    Tell,
-)
+from pullwright.agents.intake.decisions import Answer, Decision, File, Ignore, Refuse, Reply, ReplyKind, Stop
 from pullwright.agents.ports.code_host import CodeHost
-from pullwright.agents.ports.inbox import Delivery, InboxStore
-from pullwright.agents.ports.store import SignalKind
+from pullwright.agents.ports.durable import DurableStore
+from pullwright.agents.ports.inbox import Delivery
+from pullwright.agents.ports.report import Standing
 from pullwright.agents.task import Task, TaskStatus
 from pullwright.agents.worker.outbox import Made
 from pullwright.integrations.github import meanings as m
+from pullwright.integrations.github.around import Around
 from pullwright.integrations.github.authority import Authority, Trigger
+from pullwright.integrations.github.budgets import bots_in_a_row, too_many
+from pullwright.integrations.github.failures_of_checks import Checks
+from pullwright.integrations.github.follow_up import (
+    Asked,
+    FollowUps,
+    asked_again,
+    asked_by_comment,
+    asked_by_review,
+    asked_of_issue,
+    review_key,
+)
 from pullwright.integrations.github.grammar import Verb
 from pullwright.integrations.github.markers import Marker, MarkerKey
 from pullwright.integrations.github.meaning_codec import meaning_from_json
+from pullwright.integrations.github.pulls import PullRequests, Where, where_of
+from pullwright.integrations.github.repairs import REMEMBERED, Repairs
+from pullwright.integrations.github.reports import GitHubReports
 from pullwright.integrations.github.requested_work import (
     WorkTerms,
     follow_up,
-    pull_request_url,
     report_on,
     repository_ref,
+    requested_by,
     specify,
     words_of,
 )
 from pullwright.integrations.github.settings import GitHubSettings
 from pullwright.integrations.github.status_text import BotTexts
-from pullwright.integrations.github.voice import Place, Voice
-from pullwright.integrations.untrusted import sanitise
+from pullwright.integrations.github.tasks_behind import SEEN, TasksBehind, end, live_of, pull_request_of, tell
+from pullwright.integrations.github.voice import Voice, place_of
 
-SEEN: Final = Reply(kind=ReplyKind.SEEN)
-
-ENDED: Final = "the task behind this pull request has ended, and I can not add commits to it yet; ask on the issue"
-
-NOT_YET: Final[Mapping[type[m.Meaning], str]] = {
-    m.AuthorizationRevoked: "tokens of persons are not kept",
-    m.ChecksCompleted: "checks are not repaired yet",
-    m.HookConfirmed: "the hook works",
-    m.HookDeleted: "the hook is gone",
-    m.HumanPushed: "pushes of others are not followed yet",
-    m.InstallationChanged: "installations are not followed yet",
-    m.RepositoryChanged: "changes of repositories are not followed yet",
-    m.ThreadResolved: "threads are not followed yet",
-}
-"""Meanings that nothing is done about. This is where the care for pull requests takes over."""
+ELSEWHERE: Final = "somebody has started work on it already, though not from here; it ends with a pull request or not"
+NO_CHOICE: Final = (
+    "the model can not be chosen here: every task uses what the operator has configured; leave model= out"
+)
 
 
 class Moments(Protocol):
@@ -76,15 +72,17 @@ class Moments(Protocol):
 
 
 class GitHubHandler:
-    """Decides on the deliveries of one GitHub."""
+    """Decides on the deliveries of one GitHub: reads what they mean, and lets those decide who know about that."""
 
     def __init__(
         self,
         *,
         settings: GitHubSettings,
-        inbox: InboxStore,
+        inbox: DurableStore,
         authority: Authority,
         host: CodeHost,
+        pulls: PullRequests,
+        checks: Checks,
         moments: Moments,
         voice: Voice,
         texts: BotTexts,
@@ -99,7 +97,25 @@ class GitHubHandler:
         self._voice = voice
         self._texts = texts
         self._markers = markers
-        self._terms = terms or WorkTerms()
+        self._terms = terms = terms or WorkTerms()
+        self._behind = behind = TasksBehind(inbox, settings)
+        self._around = Around(settings=settings, store=inbox, behind=behind)
+        self._repairs = Repairs(
+            settings=settings,
+            inbox=inbox,
+            behind=behind,
+            pulls=pulls,
+            checks=checks,
+            authority=authority,
+            terms=terms,
+        )
+        self._follow_ups = FollowUps(
+            settings=settings, behind=behind, pulls=pulls, host=host, repairs=self._repairs, terms=terms
+        )
+
+    def reports(self, cost: Callable[[Standing], str]) -> GitHubReports:
+        """Return what shows how the tasks stand that were filed here; ``cost`` says how much money was spent."""
+        return GitHubReports(self._voice, self._texts, self._markers, cost)
 
     async def handle(self, delivery: Delivery) -> Decision:
         meaning = meaning_from_json(delivery.content)
@@ -114,60 +130,89 @@ class GitHubHandler:
                 return await self._closed(meaning)
             case m.WorkRequested() | m.ReviewSubmitted() | m.ControlRequested():
                 return await self._asked(delivery, meaning)
-        return Ignore(reason=NOT_YET[type(meaning)])
+            case m.ChecksCompleted():
+                decision, about = await self._repairs.decide(delivery, meaning)
+                return self._aloud(delivery, decision, about)
+        return await self._around.decide(meaning)
 
     async def reply(self, delivery: Delivery, reply: Reply) -> Made:
-        place = self._place(delivery)
-        if reply.kind is ReplyKind.SEEN:
-            return await self._voice.react(place)
+        place = place_of(delivery, reply.about)
+        match reply.kind:
+            case ReplyKind.SEEN:
+                return await self._voice.react(place)
+            case ReplyKind.READY:
+                return await self._voice.mark_ready(place)
         return await self._voice.comment(place, reply.text)
 
     async def find_reply(self, delivery: Delivery, reply: Reply) -> Made | None:
-        if reply.kind is ReplyKind.SEEN:
+        if reply.kind is not ReplyKind.COMMENT:
             return None  # made twice is made once
-        return await self._voice.find_comment(self._place(delivery), _marker(delivery))
+        return await self._voice.find_comment(place_of(delivery, reply.about), _marker(delivery))
 
     # What people ask for
 
     async def _asked(
         self, delivery: Delivery, meaning: m.WorkRequested | m.ReviewSubmitted | m.ControlRequested
     ) -> Decision:
-        if meaning.repository is None:
+        where = where_of(meaning)
+        if where is None:
             return Ignore(reason="it names no repository")
         allowed = await self._authority.decide(
-            Trigger(actor=meaning.actor, private=meaning.repository.private),
-            repository_id=meaning.repository.id,
-            repository=meaning.repository.full_name,
+            Trigger(
+                actor=meaning.actor,
+                private=where.repository.private,
+                bot_triggers_in_a_row=await self._bots_in_a_row(meaning),
+            ),
+            repository_id=where.repository.id,
+            repository=where.repository.full_name,
         )
         if not allowed.allowed:
-            return self._refuse(delivery, allowed.reason, aloud=allowed.say_aloud)
-        if meaning.repository.archived:
+            refusal = self._refuse(delivery, allowed.reason, aloud=allowed.say_aloud)
+            return replace(refusal, meaning_key=review_key(meaning, self._settings.web_host))
+        if where.repository.archived:
             return Refuse(reason="the repository is archived")
         match meaning:
             case m.ControlRequested():
-                return await self._control(delivery, meaning, meaning.repository)
+                return await self._control(delivery, meaning, where)
             case m.ReviewSubmitted():
-                words = words_of(meaning.request, body=sanitise(meaning.body).strip() or "See the review.")
-                return await self._about_pull_request(delivery, meaning, meaning.repository, meaning.number, words)
+                return await self._follow_up(delivery, asked_by_review(meaning, where))
+        if "model" in meaning.request.arguments:
+            return self._refuse(delivery, NO_CHOICE, aloud=True)
         if meaning.subject.is_pull_request:
-            words = words_of(meaning.request, path=meaning.path)
-            return await self._about_pull_request(delivery, meaning, meaning.repository, meaning.subject.number, words)
-        return await self._about_issue(delivery, meaning, meaning.repository)
+            return await self._follow_up(delivery, asked_by_comment(meaning, where, self._settings.web_host))
+        return await self._about_issue(delivery, meaning, where)
 
-    async def _about_issue(
-        self, delivery: Delivery, request: m.WorkRequested, repository: m.RepositoryFacts
-    ) -> Decision:
+    async def _follow_up(self, delivery: Delivery, asked: Asked) -> Decision:
+        return self._aloud(delivery, await self._follow_ups.decide(delivery, asked))
+
+    async def _bots_in_a_row(self, meaning: m.Meaning) -> int:
+        """Count them only when one more asks: it takes a search."""
+        if meaning.actor is None or meaning.actor.kind == "User":
+            return 0
+        return bots_in_a_row(await self._inbox.deliveries(limit=REMEMBERED), meaning.work_key)
+
+    async def _about_issue(self, delivery: Delivery, request: m.WorkRequested, where: Where) -> Decision:
         at = request.at or await self._moments.of(request)
         if at is None:
             return Ignore(reason="it was taken back before it was looked at")
         meaning_key = "" if request.at else request.happened(at).semantic_key
         author = request.actor.login if request.actor else ""
-        live = _live(await self._inbox.tasks_of(request.work_key))
+        tasks = await self._inbox.tasks_of(request.work_key)
+        live = live_of(tasks)
         said = request.cause not in (m.Cause.LABELED, m.Cause.ASSIGNED)
         words = words_of(request.request) if said else ""
+        if live and not words and live.spec.source != "github":
+            return self._refuse(delivery, ELSEWHERE, aloud=True)
         if live:
-            return self._tell(live, words, author, meaning_key)
-        ref = repository_ref(repository, self._settings)
+            return tell(live, words, author, meaning_key)
+        if request.request.verb is Verb.ANSWER:
+            return self._refuse(delivery, "nobody waits for an answer here", aloud=True)
+        number = pull_request_of(tasks[0]) if tasks else None
+        if number is not None and request.request.verb in (Verb.RETRY, Verb.REBASE):
+            return await self._follow_up(delivery, asked_of_issue(request, where, number))
+        if reason := too_many(tasks, delivery.received_at, self._terms.tasks_per_hour):
+            return self._refuse(delivery, reason, aloud=True)
+        ref = repository_ref(where.repository, self._settings)
         try:
             issue = await self._host.get_issue(ref, request.subject.number)
         except NotFound:
@@ -177,34 +222,12 @@ class GitHubHandler:
         spec = specify(request, issue, at, repository=ref, terms=self._terms, boundary=secrets.token_hex(16))
         return File(spec=spec, words=words, author=author, meaning_key=meaning_key, reply=SEEN)
 
-    async def _about_pull_request(
-        self, delivery: Delivery, meaning: m.Meaning, repository: m.RepositoryFacts, number: int, words: str
-    ) -> Decision:
-        """Tell the task that works on a pull request. One that has ended does not go on with it yet."""
-        tasks = await self._behind(repository, number, meaning.work_key)
-        author = meaning.actor.login if meaning.actor else ""
-        if live := _live(tasks):
-            return self._tell(live, words, author)
-        if not tasks:
-            return self._refuse(delivery, "I work only on pull requests that I opened", aloud=True)
-        return self._refuse(delivery, ENDED, aloud=True)
-
-    def _tell(self, task: Task, words: str, author: str, meaning_key: str = "") -> Decision:
-        if not words:
-            return Ignore(reason="a task is on it already")
-        if task.status is TaskStatus.CANCELING:
-            return Ignore(reason="the task is being stopped")
-        kind = SignalKind.ANSWER if task.status is TaskStatus.WAITING else SignalKind.MESSAGE
-        return Tell(task_id=task.id, kind=kind, text=words, author=author, meaning_key=meaning_key, reply=SEEN)
-
-    async def _control(
-        self, delivery: Delivery, control: m.ControlRequested, repository: m.RepositoryFacts
-    ) -> Decision:
-        tasks = await self._behind(repository, control.number or 0, control.work_key)
+    async def _control(self, delivery: Delivery, control: m.ControlRequested, where: Where) -> Decision:
+        tasks = await self._behind.of(where.repository, control.number or 0)
         marker = self._marker_line(delivery)
         match control.verb:
             case Verb.STOP:
-                live = _live(tasks)
+                live = live_of(tasks)
                 if live is None:
                     return self._refuse(delivery, "nothing is being worked on here", aloud=True)
                 who = control.actor.login if control.actor else "somebody"
@@ -212,21 +235,25 @@ class GitHubHandler:
             case Verb.STATUS:
                 text = self._texts.status(report_on(tasks[0]), marker) if tasks else ""
                 return _answer("status", text or self._texts.help(marker))
-            case Verb.RETRY if tasks and not _live(tasks):
-                if tasks[0].pull_request_url:
-                    return self._refuse(delivery, ENDED, aloud=True)
-                spec = follow_up(tasks[0], tasks[0].spec.instruction, work_key=control.work_key)
-                return File(spec=spec, reply=SEEN)
+            case Verb.RETRY if tasks and not live_of(tasks):
+                return await self._again(delivery, control, where, tasks[0])
             case Verb.RETRY:
                 return Ignore(reason="there is nothing to try again")
         known = not control.unknown
         return _answer("help", self._texts.help(marker) if known else self._texts.unclear(control.unknown, marker))
 
+    async def _again(self, delivery: Delivery, control: m.ControlRequested, where: Where, last: Task) -> Decision:
+        number = pull_request_of(last)
+        if number is not None:
+            return await self._follow_up(delivery, asked_again(control, where, number))
+        by = requested_by(control.actor, self._settings.web_host)
+        return File(spec=follow_up(last, last.spec.instruction, work_key=control.work_key, by=by), reply=SEEN)
+
     # What ends work
 
     async def _withdrawn(self, meaning: m.RequestWithdrawn) -> Decision:
         """Drop the task that a deleted comment asked for, if it has not begun."""
-        live = _live(await self._inbox.tasks_of(meaning.work_key))
+        live = live_of(await self._inbox.tasks_of(meaning.work_key))
         if live is None or live.status not in (TaskStatus.SCHEDULED, TaskStatus.QUEUED):
             return Ignore(reason="no task that waits came from it")
         origin = await self._inbox.origin(live.id)
@@ -238,64 +265,30 @@ class GitHubHandler:
     async def _gone(self, meaning: m.SubjectGone) -> Decision:
         tasks = await self._inbox.tasks_of(meaning.work_key)
         if not tasks and meaning.repository:
-            tasks = await self._behind(meaning.repository, meaning.number, meaning.work_key)
-        return _end(tasks, f"#{meaning.number} was {meaning.why}")
+            tasks = await self._behind.of(meaning.repository, meaning.number)
+        return end(tasks, f"#{meaning.number} was {meaning.why}")
 
     async def _closed(self, meaning: m.PullRequestClosed) -> Decision:
         if not meaning.own or meaning.repository is None:
             return Ignore(reason="somebody else's pull request")
-        tasks = await self._behind(meaning.repository, meaning.number, meaning.work_key)
-        return _end(tasks, f"pull request #{meaning.number} was {'merged' if meaning.merged else 'closed'}")
+        tasks = await self._behind.of(meaning.repository, meaning.number, branch=meaning.branch)
+        return end(tasks, f"pull request #{meaning.number} was {'merged' if meaning.merged else 'closed'}")
 
     # What they are made of
 
-    async def _behind(self, repository: m.RepositoryFacts, number: int, work_key: str) -> Sequence[Task]:
-        """Return the tasks of an issue or pull request, newest first."""
-        url = pull_request_url(repository, number, self._settings)
-        found = [*await self._inbox.tasks_of(work_key), *await self._inbox.tasks_behind(url)]
-        return sorted({task.id: task for task in found}.values(), key=lambda task: task.id, reverse=True)
+    def _aloud(self, delivery: Delivery, decision: Decision, about: str = "") -> Decision:
+        """Return a decision of somebody who does not speak, with the words for a refusal."""
+        if not isinstance(decision, Refuse) or decision.reply is not None:
+            return decision
+        text = self._texts.refusal(decision.reason, self._marker_line(delivery, about))
+        return replace(decision, reply=Reply(kind=ReplyKind.COMMENT, text=text, about=about))
 
     def _refuse(self, delivery: Delivery, reason: str, *, aloud: bool) -> Refuse:
         text = self._texts.refusal(reason, self._marker_line(delivery))
         return Refuse(reason=reason, reply=Reply(kind=ReplyKind.COMMENT, text=text) if aloud else None)
 
-    def _marker_line(self, delivery: Delivery) -> str:
-        return self._markers.make(_marker(delivery), work_key=delivery.work_key)
-
-    def _place(self, delivery: Delivery) -> Place:
-        meaning = meaning_from_json(delivery.content)
-        if meaning.repository is None:
-            raise NotFound(f"delivery {delivery.id!r} names no repository to answer in")
-        in_review = isinstance(meaning, m.WorkRequested) and meaning.cause is m.Cause.REVIEW_COMMENTED
-        return Place(
-            repository=meaning.repository.full_name,
-            number=_number(meaning),
-            work_key=delivery.work_key,
-            repository_id=meaning.repository.id,
-            installation_id=meaning.installation_id,
-            comment_id=meaning.comment_id if isinstance(meaning, m.WorkRequested | m.ControlRequested) else None,
-            in_review=in_review,
-        )
-
-
-def _number(meaning: m.Meaning) -> int:
-    match meaning:
-        case m.WorkRequested():
-            return meaning.subject.number
-        case m.ReviewSubmitted() | m.SubjectGone() | m.PullRequestClosed():
-            return meaning.number
-        case m.ControlRequested() if meaning.number is not None:
-            return meaning.number
-    raise NotFound(f"delivery {meaning.delivery_id!r} belongs to no issue to answer in")
-
-
-def _live(tasks: Sequence[Task]) -> Task | None:
-    return next((task for task in tasks if not task.status.terminal), None)
-
-
-def _end(tasks: Sequence[Task], reason: str) -> Decision:
-    live = _live(tasks)
-    return Stop(task_id=live.id, reason=reason) if live else Ignore(reason=f"{reason}, and no task is on it")
+    def _marker_line(self, delivery: Delivery, about: str = "") -> str:
+        return self._markers.make(_marker(delivery), work_key=about or delivery.work_key)
 
 
 def _answer(what: str, text: str) -> Answer:

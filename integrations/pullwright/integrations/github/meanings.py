@@ -155,6 +155,7 @@ class ThreadResolved(Meaning):
     thread: str
     """Node id."""
     comment_ids: tuple[int, ...] = ()
+    path: str = ""
 
 
 class CheckSource(StrEnum):

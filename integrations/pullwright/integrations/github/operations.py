@@ -17,6 +17,8 @@ class IssueFacts:
 
     issue: IssuePayload
     comments: tuple[CommentPayload, ...]
+    repository_id: int
+    """Of the repository that it is in now."""
 
     @property
     def comments_left_out(self) -> int:
@@ -59,7 +61,8 @@ def read_issue(session: Session, slug: str, number: int, *, newest: int) -> Issu
         )
         comments = found + comments
         page -= 1
-    return IssueFacts(issue=issue, comments=tuple(comments[-newest:]))
+    home = session.get(RepositoryPayload, issue.repository_url or f"/repos/{slug}", action=action)
+    return IssueFacts(issue=issue, comments=tuple(comments[-newest:]), repository_id=home.id)
 
 
 def open_pull_request(session: Session, proposal: Proposal) -> PullPayload:

@@ -27,6 +27,7 @@ class RepositoryPayload(Payload):
 
     full_name: str
     default_branch: str
+    id: int
 
     @property
     def owner(self) -> str:
@@ -65,6 +66,8 @@ class IssuePayload(CommentPayload):
     html_url: str
     comments: int = 0
     comments_url: str
+    repository_url: str = ""
+    """Where it is now; the issue may have been transferred, and its repository renamed."""
 
 
 class SidePayload(Payload):

@@ -48,6 +48,8 @@ def _thread_resolved(reading: Reading) -> Meaning:
         raise Missing("thread")
     if not reading.is_own_pull_request():
         return reading.ignored("a thread of somebody else's pull request")
+    if reading.by_me():
+        return reading.ignored("settled by the bot itself")
     return ThreadResolved(
         **reading.shared(),
         work_key=reading.work_key(pull.number),
@@ -55,6 +57,7 @@ def _thread_resolved(reading: Reading) -> Meaning:
         number=pull.number,
         thread=thread.node_id,
         comment_ids=tuple(comment.id for comment in thread.comments),
+        path=next((comment.path for comment in thread.comments if comment.path), ""),
     )
 
 

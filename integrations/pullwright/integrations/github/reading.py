@@ -17,6 +17,7 @@ from pullwright.integrations.github.delivery_payloads import (
     UserPart,
 )
 from pullwright.integrations.github.meanings import Actor, BotIdentity, Ignored, Meaning, RepositoryFacts, Subject
+from pullwright.integrations.github.work_keys import work_key
 
 
 class Missing(Exception):
@@ -64,7 +65,7 @@ class Reading:
         """Return the key of the work on one issue or pull request."""
         if self.payload.repository is None:
             raise Missing("repository")
-        return f"{self.bot.host}/{self.payload.repository.id}#{number}"
+        return work_key(self.bot.host, self.payload.repository.id, number)
 
     def issue(self) -> IssuePart:
         """Return the issue."""

@@ -2,38 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from pullwright.agents.budget import Budget
 from pullwright.agents.change import RepositoryRef
 from pullwright.agents.ports.code_host import Issue
-from pullwright.agents.task import Task, TaskSpec, TaskStatus
+from pullwright.agents.task import Task, TaskSpec
 from pullwright.integrations.github.grammar import AgentRequest, Verb
-from pullwright.integrations.github.meanings import RepositoryFacts, WorkRequested
+from pullwright.integrations.github.meanings import Actor, RepositoryFacts, WorkRequested
+from pullwright.integrations.github.reports import PHASES
 from pullwright.integrations.github.settings import GitHubSettings
-from pullwright.integrations.github.status_text import Phase, StatusReport
+from pullwright.integrations.github.status_text import StatusReport
 from pullwright.integrations.time_of_check import as_of
 from pullwright.integrations.untrusted import render_issue, sanitise_line
 
+_LOGIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,98}[A-Za-z0-9_])?(?:\[bot\])?", re.ASCII)
 _DEFAULT_WORDS = {
     Verb.RUN: "Yes, go on.",
     Verb.CONTINUE: "Yes, go on.",
+    Verb.ANSWER: "Yes, go on.",
     Verb.FIX: "Fix this, and the failing checks if there are any.",
     Verb.PLAN: "Say how you would go on, before you do.",
     Verb.RETRY: "Try again.",
     Verb.REBASE: "Bring the branch up to date with its base.",
-}
-_PHASES = {
-    TaskStatus.SCHEDULED: Phase.DELAYED,
-    TaskStatus.QUEUED: Phase.QUEUED,
-    TaskStatus.RUNNING: Phase.WORKING,
-    TaskStatus.WAITING: Phase.WAITING,
-    TaskStatus.CANCELING: Phase.STOPPED,
-    TaskStatus.CANCELED: Phase.STOPPED,
-    TaskStatus.SUCCEEDED: Phase.DONE,
-    TaskStatus.FAILED: Phase.FAILED,
-    TaskStatus.REJECTED: Phase.FAILED,
 }
 
 
@@ -43,6 +36,14 @@ class WorkTerms:
 
     checks: tuple[str, ...] = ()
     budget: Budget = field(default_factory=Budget)
+    tasks_per_hour: int = 12
+    """How many tasks one issue or pull request can become within an hour."""
+    settle_seconds: float = 60.0
+    """How long the news of a commit's checks are gathered before they are looked at."""
+    ready_when_green: bool = True
+    """A draft whose checks pass is marked as ready for review."""
+    repairs: int = 3
+    """How often failed checks are repaired, for one commit and in a row for one pull request."""
 
 
 def repository_ref(facts: RepositoryFacts, settings: GitHubSettings) -> RepositoryRef:
@@ -86,17 +87,26 @@ def specify(
         work_key=request.work_key,
         may_ask=True,
         approve_plan=asked.verb is Verb.PLAN,
+        requested_by=requested_by(request.actor, repository.host),
     )
 
 
-def follow_up(parent: Task, words: str, *, work_key: str) -> TaskSpec:
-    """Return the task that goes on with the pull request of an earlier one."""
+def requested_by(actor: Actor | None, host: str) -> str:
+    """Return whoever asks as git names co-authors, by the address that GitHub has for everybody; empty for nobody."""
+    if actor is None or not _LOGIN.fullmatch(actor.login):
+        return ""
+    return f"{actor.login} <{actor.id}+{actor.login}@users.noreply.{host.partition(':')[0]}>"
+
+
+def follow_up(parent: Task, words: str, *, work_key: str, by: str = "") -> TaskSpec:
+    """Return the task that tries again what an earlier one did not get done; ``by`` asked for that."""
     return replace(
         parent.spec,
         instruction=words,
         source="github",
         work_key=work_key,
         parent_id=parent.id,
+        requested_by=by,
         not_before=None,
         start="",
         start_base="",
@@ -114,7 +124,7 @@ def words_of(asked: AgentRequest | None, *, body: str = "", path: str = "") -> s
 def report_on(task: Task) -> StatusReport:
     """Return how a task stands, for people."""
     return StatusReport(
-        phase=_PHASES[task.status],
+        phase=PHASES[task.status],
         detail=task.status_reason,
         branch=task.branch,
         pull_request_url=task.pull_request_url,

@@ -13,6 +13,9 @@ from pullwright.agents.errors import ConfigError
 DEFAULT_API_URL = "https://api.github.com"
 API_URL_VARIABLE = "AGENT_GITHUB_API_URL"
 TOKEN_VARIABLE = "AGENT_GITHUB_TOKEN"
+APP_ID_VARIABLE = "AGENT_GITHUB_APP_ID"
+APP_KEY_VARIABLE = "AGENT_GITHUB_APP_PRIVATE_KEY"
+APP_KEY_FILE_VARIABLE = f"{APP_KEY_VARIABLE}_FILE"
 CA_FILE_VARIABLES = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -28,7 +31,15 @@ class GitHubSettings:
     api_url: str = DEFAULT_API_URL
     """``https://api.github.com``, or ``https://HOST/api/v3`` of an Enterprise Server."""
     token: str = field(default="", repr=False)
-    """Empty for anonymous reads."""
+    """Of a user; empty for anonymous reads, or with an App."""
+    app_id: str = ""
+    """The number or client id of the App as which we act, if it has a key."""
+    app_key: str = field(default="", repr=False)
+    """PEM."""
+    app_key_file: Path | None = None
+    """Where that is, if it is not here."""
+    workflows: bool = False
+    """Whether pushes may change ``.github/workflows``, for which an App needs a permission of its own."""
     ca_file: Path | None = None
     """Certificates to trust instead of the system's."""
 
@@ -41,6 +52,17 @@ class GitHubSettings:
             raise ConfigError(f"{TOKEN_VARIABLE} holds characters that no token has; copy the token again")
         if self.ca_file is not None and not self.ca_file.is_file():
             raise ConfigError(f"the CA file {str(self.ca_file)!r} does not exist; correct {CA_FILE_VARIABLES[0]}")
+        if self.is_app and not self.app_id:
+            raise ConfigError(f"there is a key of an App, but not its id; set {APP_ID_VARIABLE}")
+        if self.app_id and not (self.is_app or self.token):
+            raise ConfigError(
+                f"{APP_ID_VARIABLE} is set without the App's key; set {APP_KEY_FILE_VARIABLE} to its file"
+            )
+
+    @property
+    def is_app(self) -> bool:
+        """Whether we act as an App; then the token is not used."""
+        return bool(self.app_key or self.app_key_file)
 
     @property
     def web_host(self) -> str:

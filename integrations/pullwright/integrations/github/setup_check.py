@@ -35,6 +35,16 @@ _WHY = {
     "workflows": "you let the agent edit .github/workflows",
     "members": "teams are on the list of those who may ask",
 }
+_TITLES = {"statuses": "Commit statuses", "pull_requests": "Pull requests"} | {
+    name: name.capitalize() for name in ("metadata", "contents", "issues", "checks", "actions", "workflows", "members")
+}
+"""What GitHub's pages call them."""
+_CLICKS = {"read": "Read-only", "write": "Read and write"}
+_SPARED = {
+    "checks": "checks of third parties are not seen, those of GitHub Actions are",
+    "statuses": "progress is not shown at the commit, only in the status comment",
+}
+"""What a token works without; some kinds of tokens can not have it."""
 
 
 class Level(StrEnum):
@@ -67,6 +77,9 @@ class HookFacts:
 
     url: str
     has_secret: bool
+    id: int | None = None
+    """None for the one of an App, which has an address of its own."""
+    content_type: str = "json"
     checks_certificate: bool = True
     active: bool = True
     events: tuple[str, ...] = ()
@@ -86,14 +99,20 @@ class SetupFacts:
     suspended: bool = False
     archived: bool = False
     may_push: bool = True
-    permissions: Mapping[str, str] | None = None
-    """None for a token: GitHub does not tell them."""
+    permissions: Mapping[str, str] = field(default_factory=dict)
+    """What an App was granted; of a token what was found out by asking, because GitHub does not tell it."""
+    page: str = ""
+    """Where permissions and, of an App, the webhook are set."""
     hook: HookFacts | None = None
     hook_readable: bool = True
     expected_url: str = ""
     """Where the server listens, as people outside reach it; empty when it only polls."""
     rate_limit: int | None = None
     rate_remaining: int | None = None
+    label: str = ""
+    """The label that asks for work."""
+    label_there: bool | None = None
+    """None when it could not be looked for."""
     options: frozenset[str] = field(default_factory=frozenset)
     """Optional permissions that the operator's settings make necessary: ``workflows``, ``members``."""
 
@@ -107,7 +126,7 @@ def needed_permissions(options: Iterable[str] = ()) -> dict[str, str]:
     """Return the permissions that an App needs: the sum of all steps, and what the settings add."""
     needed: dict[str, str] = {}
     for step in Step:
-        if step is Step.PUSH_WORKFLOWS:
+        if step in (Step.PUSH_WORKFLOWS, Step.TEAMS):
             continue
         for name, level in step.permissions.items():
             if _LEVELS[level] > _LEVELS[needed.get(name, "")]:
@@ -116,12 +135,17 @@ def needed_permissions(options: Iterable[str] = ()) -> dict[str, str]:
     return needed | {name: extra[name] for name in sorted(set(options) & set(extra))}
 
 
+def needed_of_token(options: Iterable[str] = ()) -> dict[str, str]:
+    """Return the permissions that a fine-grained token needs: only Apps write checks, a token writes statuses."""
+    return {**needed_permissions(options), "checks": "read", "statuses": "write"}
+
+
 def check_setup(facts: SetupFacts) -> list[SetupFinding]:
     """Return everything that was looked at, problems and what is right alike."""
     access = _access(facts)
     if access.level is Level.PROBLEM:
         return [access]
-    found = [access, *_permissions(facts), *_hook(facts), *_rate(facts)]
+    found = [access, *_permissions(facts), *_identity(facts), *_label(facts), *_hook(facts), *_rate(facts)]
     if facts.archived:
         found.append(
             _problem("repository", f"{facts.repository} is archived", "nothing can be written", "unarchive it")
@@ -132,7 +156,9 @@ def check_setup(facts: SetupFacts) -> list[SetupFinding]:
 def _access(facts: SetupFacts) -> SetupFinding:
     who = "the App" if facts.is_app else "the token"
     if not facts.seen:
-        mend = "install the App there" if facts.is_app else "add the repository to the token"
+        mend = (
+            f"install the App there, {_at(facts)}" if facts.is_app else f"add the repository to the token, {_at(facts)}"
+        )
         return _problem("access", f"{who} does not see {facts.repository}", "nothing can be done there", mend)
     if facts.suspended:
         mend = "unsuspend it in the settings of the account that it is installed in"
@@ -141,35 +167,47 @@ def _access(facts: SetupFacts) -> SetupFinding:
 
 
 def _permissions(facts: SetupFacts) -> Iterable[SetupFinding]:
-    if facts.permissions is None:
-        yield from _token_permissions(facts)
-        return
-    for name, level in needed_permissions(facts.options).items():
+    needed = needed_permissions(facts.options) if facts.is_app else needed_of_token(facts.options)
+    for name, level in needed.items():
         granted = facts.permissions.get(name, "")
-        label = f"permission {name}"
         if _LEVELS.get(granted, 0) >= _LEVELS[level]:
-            yield _ok(label, granted)
+            yield _ok(f"permission {name}", granted)
         else:
-            mend = f"set it to {level!r} on the App's page, then let the owner of the installation accept it"
-            yield _problem(label, f"is {granted or 'missing'!r}, not {level!r}", f"{_WHY[name]}", mend)
-    more = sorted(name for name in facts.permissions if _LEVELS.get(facts.permissions[name], 0) >= _LEVELS["write"])
-    unused = [name for name in more if name not in needed_permissions(facts.options)]
-    if unused:
+            yield _lacking(facts, name, level, granted)
+    if not facts.is_app and not facts.may_push:
+        yield _problem("role", f"{facts.login!r} may not push", _WHY["contents"], "give this user the role Write")
+    writes = sorted(name for name, level in facts.permissions.items() if _LEVELS.get(level, 0) >= _LEVELS["write"])
+    if unused := [name for name in writes if name not in needed]:
         why = "a stolen key could do more than the agent ever does"
-        yield _warning("permissions", f"it may also write {', '.join(unused)}", why, "take that away on the App's page")
+        yield _warning("permissions", f"it may also write {', '.join(unused)}", why, f"take that away {_at(facts)}")
 
 
-def _token_permissions(facts: SetupFacts) -> Iterable[SetupFinding]:
-    if not facts.may_push:
-        mend = "give its user the role Write, and the token 'Contents: read and write'"
-        yield _problem("permission contents", "the token may not push", _WHY["contents"], mend)
-    else:
-        yield _ok("permission contents", "the token may push")
-    needed = ", ".join(f"{name} {level}" for name, level in needed_permissions(facts.options).items())
-    why = "GitHub does not tell what a fine-grained token may do, so the first refusal would show it"
-    yield _warning("permissions", "the others can not be read", why, f"compare them with: {needed} (checks: read only)")
-    why = "the bot never reacts to its own user, and everybody with the token acts as that user"
-    yield _warning("identity", f"it works as {facts.login!r}", why, "make sure that this is a machine user's account")
+def _lacking(facts: SetupFacts, name: str, level: str, granted: str) -> SetupFinding:
+    label, what = f"permission {name}", f"is {granted or 'missing'!r}, not {level!r}"
+    if not facts.is_app and name in _SPARED:
+        return _warning(label, what, _SPARED[name], "use a GitHub App if that matters")
+    mend = f"set {_TITLES.get(name, name)!r} to {_CLICKS[level]!r} {_at(facts)}"
+    if facts.is_app:
+        mend += ", then let the owner of the installation accept it"
+    return _problem(label, what, _WHY[name], mend)
+
+
+def _at(facts: SetupFacts) -> str:
+    return f"at {facts.page}" if facts.page else f"on the {'App' if facts.is_app else 'token'}'s page"
+
+
+def _identity(facts: SetupFacts) -> Iterable[SetupFinding]:
+    if not facts.is_app:
+        why = "the bot never reacts to its own user, and everybody with the token acts as that user"
+        yield _warning("identity", f"it works as {facts.login!r}", why, "make sure that this is a machine user")
+
+
+def _label(facts: SetupFacts) -> Iterable[SetupFinding]:
+    if facts.label_there:
+        yield _ok("label", f"{facts.label!r} is there")
+    elif facts.label_there is not None:
+        mend = "make it there, or run `agent github setup --make-label`"
+        yield _warning("label", f"{facts.label!r} is not there", "nobody can ask for work by it", mend)
 
 
 def _hook(facts: SetupFacts) -> Iterable[SetupFinding]:
@@ -191,6 +229,9 @@ def _hook(facts: SetupFacts) -> Iterable[SetupFinding]:
         yield _problem("webhook certificate", "it is not checked", why, "turn on SSL verification at the hook")
     if not hook.active:
         yield _problem("webhook", "it is turned off", "nothing arrives", "tick 'Active' at the hook")
+    if hook.content_type != "json":
+        why = "it works, but what is large gets larger"
+        yield _warning("webhook content type", f"it is {hook.content_type!r}", why, "choose application/json")
     if missing := [event for event in EVENTS if event not in hook.events and "*" not in hook.events]:
         yield _problem("webhook events", f"without {', '.join(missing)}", "these are not told", "tick them at the hook")
     yield _reached(hook)

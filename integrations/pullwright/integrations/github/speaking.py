@@ -14,11 +14,15 @@ from pullwright.integrations.github.markers import Marker, MarkerKey
 from pullwright.integrations.github.meanings import BotIdentity, Cause, WorkRequested
 from pullwright.integrations.github.operations import read_repository
 from pullwright.integrations.github.payloads import IssuePayload, Payload
-from pullwright.integrations.github.voice import Place
+from pullwright.integrations.github.voice import SEEN, Place
 
 PAGE = 100
 PAGES = 10
 """How many pages of an issue's history are read, newest of it last; a longer one is no ordinary issue."""
+
+READY = """
+mutation($id: ID!) { markPullRequestReadyForReview(input: {pullRequestId: $id}) { pullRequest { id isDraft } } }"""
+"""The REST API can not do it."""
 
 
 class _Written(Payload):
@@ -30,6 +34,12 @@ class _Written(Payload):
 
 class _Reaction(Payload):
     id: int
+
+
+class _Draft(Payload):
+    node_id: str
+    html_url: str = ""
+    draft: bool = False
 
 
 class _Happened(Part):
@@ -48,11 +58,15 @@ class GitHubVoice:
         self._bot = bot
         self._markers = markers
 
-    async def react(self, place: Place) -> Made:
-        return await self._client.talk(partial(_react, place=place), writes=True, need=place.need)
+    async def react(self, place: Place, content: str = SEEN) -> Made:
+        return await self._client.talk(partial(_react, place=place, content=content), writes=True, need=place.need)
 
     async def comment(self, place: Place, text: str) -> Made:
         return await self._client.talk(partial(_comment, place=place, text=text), writes=True, need=place.need)
+
+    async def change_comment(self, place: Place, comment: str, text: str) -> None:
+        work = partial(_change_comment, place=place, comment=comment, text=text)
+        await self._client.talk(work, writes=True, need=place.need)
 
     async def find_comment(self, place: Place, marker: Marker) -> Made | None:
         for comment in await self._client.talk(partial(_newest_comments, place=place), need=place.need):
@@ -60,6 +74,9 @@ class GitHubVoice:
             if mine and self._markers.find(comment.body or "", work_key=place.work_key) == marker:
                 return Made(external_id=str(comment.id), url=comment.html_url)
         return None
+
+    async def mark_ready(self, place: Place) -> Made:
+        return await self._client.talk(partial(_mark_ready, place=place), writes=True, need=place.need)
 
 
 class GitHubMoments:
@@ -93,13 +110,13 @@ class GitHubMoments:
         return happened.event == "assigned" and assigned
 
 
-def _react(session: Session, place: Place) -> Made:
+def _react(session: Session, place: Place, content: str) -> Made:
     slug = read_repository(session, place.repository).full_name
     if place.comment_id is None:
         path = f"/repos/{slug}/issues/{place.number}/reactions"
     else:
         path = f"/repos/{slug}/{'pulls' if place.in_review else 'issues'}/comments/{place.comment_id}/reactions"
-    made = session.post(_Reaction, path, {"content": "eyes"}, action=f"reacting in {_shown(place)}")
+    made = session.post(_Reaction, path, {"content": content}, action=f"reacting in {_shown(place)}")
     return Made(external_id=str(made.id))
 
 
@@ -108,6 +125,20 @@ def _comment(session: Session, place: Place, text: str) -> Made:
     path = f"/repos/{slug}/issues/{place.number}/comments"
     made = session.post(_Written, path, {"body": text}, action=f"commenting on {_shown(place)}")
     return Made(external_id=str(made.id), url=made.html_url)
+
+
+def _change_comment(session: Session, place: Place, comment: str, text: str) -> None:
+    slug = read_repository(session, place.repository).full_name
+    path = f"/repos/{slug}/issues/comments/{comment}"
+    session.patch(_Written, path, {"body": text}, action=f"changing a comment on {_shown(place)}")
+
+
+def _mark_ready(session: Session, place: Place) -> Made:
+    slug, action = read_repository(session, place.repository).full_name, f"marking {_shown(place)} as ready"
+    pull = session.get(_Draft, f"/repos/{slug}/pulls/{place.number}", action=action)
+    if pull.draft:
+        session.graphql(dict[str, object], READY, {"id": pull.node_id}, action=action)
+    return Made(external_id=pull.node_id, url=pull.html_url)
 
 
 def _newest_comments(session: Session, place: Place) -> list[_Written]:

@@ -52,6 +52,11 @@ _HEADLINES = {
     Phase.FAILED: "❌ **It did not work out.**",
     Phase.STOPPED: "⏹️ **Stopped.**",
 }
+_VERDICTS = {
+    None: "",
+    True: "Verified: the checks passed in a fresh container",
+    False: "**Not verified**: no check ran and passed in a fresh container",
+}
 _ENDED = frozenset({Phase.DONE, Phase.FAILED, Phase.STOPPED})
 
 
@@ -72,9 +77,15 @@ class StatusReport:
     """Login of the person who asked; named without being notified again."""
     detail: str = ""
     """The question, the reason, or the result in a sentence or two (Markdown, untrusted)."""
+    ahead: int = 0
+    """How many tasks of the repository go first, while it is queued."""
+    doing: str = ""
+    """What it does right now, in words of ours."""
     plan: Sequence[PlanStep] = ()
     branch: str = ""
     pull_request_url: str = ""
+    verified: bool | None = None
+    """What the checks said of the change; None when they were not asked."""
     details_url: str = ""
     """Where the whole run can be seen."""
     cost: str = ""
@@ -112,7 +123,10 @@ class BotTexts:
         if detail := close_code(defuse(sanitise(self._redact(report.detail)))).strip():
             yield clip(detail, BODY_LIMIT // 2)
         lines = [
+            _ahead(report.ahead),
+            f"Now: {self._safe_line(report.doing, 200)}" if report.doing else "",
             f"Pull request: {_link(report.pull_request_url)}" if _link(report.pull_request_url) else "",
+            _VERDICTS[report.verified],
             f"Branch: {code_span(sanitise_line(report.branch, 200))}" if report.branch else "",
             f"Asked for by {code_span(sanitise_line(report.requester, 100))}" if report.requester else "",
             f"Cost so far: {self._safe_line(report.cost, 200)}" if report.cost else "",
@@ -128,7 +142,7 @@ class BotTexts:
         return f"{answer}To stop me write `/agent stop` on a line of its own."
 
     def _call(self) -> str:
-        return f"{code_span('@' + self._name)} or `/agent continue`" if self._name else "`/agent continue`"
+        return f"{code_span('@' + self._name)} or `/agent answer`" if self._name else "`/agent answer`"
 
     def _help(self) -> list[str]:
         mention = f", or mention {code_span('@' + self._name)} with what you want" if self._name else ""
@@ -136,7 +150,8 @@ class BotTexts:
             ("run", "work on this issue; what follows is the instruction"),
             ("fix", "repair this, or the failing checks of this pull request"),
             ("plan", "say how I would do it, and wait"),
-            ("continue", "go on with the answer that follows"),
+            ("answer", "take what follows as the answer to my question"),
+            ("continue", "go on"),
             ("retry", "begin again"),
             ("rebase", "bring the branch up to date with its base"),
             ("status", "say where I am"),
@@ -147,7 +162,7 @@ class BotTexts:
         return [
             f"Write one of these on a line of its own{mention}:",
             table,
-            "`model=NAME` and `base=BRANCH` may follow the verb. Only people who may write here are heard.",
+            "`base=BRANCH` may follow `run`. Only people who may write here are heard.",
         ]
 
     def _safe_line(self, text: str, limit: int) -> str:
@@ -156,6 +171,12 @@ class BotTexts:
     def _finished(self, parts: Iterable[str], marker: str) -> str:
         text = self._redact("\n\n".join(part for part in parts if part))
         return f"{close_code(clip(text, BODY_LIMIT - len(marker) - 2))}\n\n{marker}"
+
+
+def _ahead(tasks: int) -> str:
+    if tasks == 1:
+        return "1 other task of this repository goes first"
+    return f"{tasks} other tasks of this repository go first" if tasks else ""
 
 
 def _plan(steps: Sequence[PlanStep]) -> Iterable[str]:

@@ -29,6 +29,7 @@ class AppActs:
     def __init__(self, parts: ForgeParts) -> None:
         self._parts = parts
         self._state = parts.state
+        self._manifests: dict[str, tuple[str, Mapping[str, Any]]] = {}
 
     def create(
         self,
@@ -72,6 +73,31 @@ class AppActs:
         )
         self._state.apps.append(app)
         return app
+
+    def begin(self, owner: str, manifest: Mapping[str, Any]) -> str:
+        """Press "Create GitHub App" below a manifest, and return the code that the redirect has."""
+        code = f"code{self._state.next_id():036d}"
+        self._manifests[code] = (owner, manifest)
+        return code
+
+    def convert(self, code: str) -> AppRecord:
+        """Make the App of a manifest; each code is good once.
+
+        Raises:
+            ApiError: It is unknown, or was used.
+        """
+        owner, manifest = self._manifests.pop(code, ("", {}))
+        if not owner:
+            raise ApiError(404, "Not Found")
+        hook: Mapping[str, Any] = manifest.get("hook_attributes") or {}
+        return self.create(
+            str(manifest["name"]).lower().replace(" ", "-"),
+            owner=owner,
+            permissions=manifest.get("default_permissions") or {},
+            events=manifest.get("default_events") or (),
+            url=str(hook.get("url", "")) if hook.get("active", True) else "",
+            secret="made by the forge at conversion",
+        )
 
     def install(
         self,

@@ -21,6 +21,10 @@ _DOCUMENT = Path("github") / "openapi.api.github.com.json.gz"
 _OPERATIONS = Path("github") / "operations-used.txt"
 _REFERENCE = re.compile(r"^(/repos/[^/]+/[^/]+/git/(?:ref|refs|matching-refs)/)(.+)$")
 _ALSO = """\
+POST /app-manifests/{code}/conversions
+PATCH /app/hook/config
+POST /repos/{owner}/{repo}/labels
+GET /repos/{owner}/{repo}/labels/{name}
 GET /repos/{owner}/{repo}/commits/{commit_sha}/pulls
 GET /repos/{owner}/{repo}/commits/{ref}/statuses
 GET /repos/{owner}/{repo}/hooks/{hook_id}
@@ -28,6 +32,9 @@ PATCH /repos/{owner}/{repo}/hooks/{hook_id}
 DELETE /repos/{owner}/{repo}/hooks/{hook_id}
 POST /repos/{owner}/{repo}/hooks/{hook_id}/pings
 GET /repos/{owner}/{repo}/hooks/{hook_id}/deliveries/{delivery_id}
+GET /repos/{owner}/{repo}/issues/events
+GET /repos/{owner}/{repo}/issues/comments
+GET /repos/{owner}/{repo}/pulls/comments
 GET /repos/{owner}/{repo}/issues/{issue_number}/events
 GET /repos/{owner}/{repo}/issues/{issue_number}/reactions
 PUT /repos/{owner}/{repo}/issues/{issue_number}/lock
@@ -40,6 +47,7 @@ POST /repos/{owner}/{repo}/check-runs/{check_run_id}/rerequest
 GET /repos/{owner}/{repo}/check-suites/{check_suite_id}/check-runs
 GET /repos/{owner}/{repo}/actions/runs
 GET /repos/{owner}/{repo}/actions/jobs/{job_id}
+GET /orgs/{org}/teams/{team_slug}/memberships/{username}
 """
 """What the forge answers beyond the list in the contracts."""
 _ROOT = Path(__file__).resolve().parents[4]

@@ -16,6 +16,7 @@ from pullwright.integrations.testing.github_hooks import HookEndpoints
 from pullwright.integrations.testing.github_issues import IssueEndpoints
 from pullwright.integrations.testing.github_pulls import PullEndpoints
 from pullwright.integrations.testing.github_reviews import ReviewEndpoints
+from pullwright.integrations.testing.github_setup import LabelEndpoints
 from pullwright.integrations.testing.issue_acts import IssueActs
 from pullwright.integrations.testing.pipelines import PipelineRunner
 from pullwright.integrations.testing.pull_acts import PullActs
@@ -58,6 +59,7 @@ def make_api(parts: ForgeParts, acts: ForgeActs) -> GitHubApi:
         PullEndpoints(parts, acts.issues, acts.pulls).table(),
         ReviewEndpoints(parts, acts.issues, acts.pulls).table(),
         IssueEndpoints(parts, acts.issues).table(),
+        LabelEndpoints(parts).table(),
         CheckEndpoints(parts, acts.checks, acts.runner).table(),
         acts.hooks.table(),
         CodeEndpoints(parts, acts.repositories).table(),

@@ -94,6 +94,8 @@ class Repository:
     former_names: set[str] = field(default_factory=set)
     roles: dict[str, str] = field(default_factory=lambda: dict.fromkeys(_WRITERS, "write"))
     """Login → ``read``, ``triage``, ``write``, ``maintain`` or ``admin``; the owner is always an administrator."""
+    labels: set[str] = field(default_factory=lambda: {"bug", "enhancement"})
+    """Those that were made; the ones of issues count as well."""
     hooks: list[Hook] = field(default_factory=list)
     suites: list[CheckSuite] = field(default_factory=list)
     statuses: list[StatusRecord] = field(default_factory=list)

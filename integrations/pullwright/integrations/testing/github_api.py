@@ -71,6 +71,7 @@ class GitHubApi:
                 response = _unless_known(request, self._route(request))
             except ApiError as exc:
                 response = exc.response()
+            self._remaining += response.status == 304  # costs nothing
             return replace(response, headers={**self._rate_headers(), **response.headers})
 
     def _rate_headers(self) -> dict[str, str]:

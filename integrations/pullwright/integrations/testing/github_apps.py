@@ -9,10 +9,18 @@ from pullwright.integrations.testing.access import token_of
 from pullwright.integrations.testing.app_acts import AppActs
 from pullwright.integrations.testing.forge_parts import ForgeParts
 from pullwright.integrations.testing.github_calls import ApiError, Call, not_found, page
-from pullwright.integrations.testing.github_hooks import config, find_delivery, full_delivery, list_deliveries
+from pullwright.integrations.testing.github_hooks import (
+    change_config,
+    config,
+    find_delivery,
+    full_delivery,
+    list_deliveries,
+)
+from pullwright.integrations.testing.github_setup import converted
 from pullwright.integrations.testing.hook_records import AppRecord, Installation
 from pullwright.integrations.testing.web_server import Response, json_response
 
+_MANIFEST = re.compile(r"/app-manifests/(?P<code>[^/]+)/conversions")
 _FORM = "X-GitHub-Stateless-S2S-Token"
 _AppEndpoint = Callable[[Call, AppRecord], Response]
 
@@ -37,6 +45,7 @@ class AppEndpoints:
             ("POST", f"{one}/access_tokens", self._mint),
             ("GET", r"/repos/(?P<owner>[^/]+)/(?P<name>[^/]+)/installation", self._of_repository),
             ("GET", "/app/hook/config", self._hook_config),
+            ("PATCH", "/app/hook/config", self._edit_hook),
             ("GET", "/app/hook/deliveries", self._deliveries),
             ("GET", delivery, self._delivery),
             ("POST", f"{delivery}/attempts", self._attempt),
@@ -44,7 +53,9 @@ class AppEndpoints:
         self._table = tuple((method, re.compile(pattern), endpoint) for method, pattern, endpoint in table)
 
     def respond(self, call: Call, path: str) -> Response | None:
-        """Answer what only an App may ask; None for every other address."""
+        """Answer what only an App may ask, or who makes one; None for every other address."""
+        if call.request.method == "POST" and (made := _MANIFEST.fullmatch(path)):
+            return converted(self._parts, self._acts.convert(made["code"]))
         for method, pattern, endpoint in self._table:
             found = pattern.fullmatch(path)
             if found is not None and method == call.request.method:
@@ -92,6 +103,10 @@ class AppEndpoints:
         return json_response(self._acts.installation(found[0]))
 
     def _hook_config(self, call: Call, app: AppRecord) -> Response:
+        return json_response(config(app.hook))
+
+    def _edit_hook(self, call: Call, app: AppRecord) -> Response:
+        change_config(app.hook, call.fields())
         return json_response(config(app.hook))
 
     def _deliveries(self, call: Call, app: AppRecord) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from pullwright.integrations.testing.forge_parts import ForgeParts
@@ -138,13 +139,17 @@ def config(hook: Hook) -> Document:
 
 
 def _change(hook: Hook, fields: dict[str, Any]) -> None:
-    wanted: dict[str, Any] = fields.get("config") or {}
+    change_config(hook, fields.get("config") or {})
+    hook.events = tuple(str(event) for event in fields.get("events", hook.events))
+    hook.active = bool(fields.get("active", hook.active))
+
+
+def change_config(hook: Hook, wanted: Mapping[str, Any]) -> None:
+    """Change where a hook goes; what is not named stays."""
     hook.url = str(wanted.get("url", hook.url))
     hook.secret = str(wanted.get("secret", hook.secret))
     hook.content_type = str(wanted.get("content_type", hook.content_type))
     hook.insecure_ssl = str(wanted.get("insecure_ssl", int(hook.insecure_ssl))) == "1"
-    hook.events = tuple(str(event) for event in fields.get("events", hook.events))
-    hook.active = bool(fields.get("active", hook.active))
 
 
 def find_delivery(parts: ForgeParts, call: Call, hook: Hook) -> Delivery:

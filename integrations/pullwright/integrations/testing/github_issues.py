@@ -15,7 +15,7 @@ from pullwright.integrations.testing.github_calls import (
 )
 from pullwright.integrations.testing.github_documents import Document
 from pullwright.integrations.testing.issue_acts import IssueActs
-from pullwright.integrations.testing.review_records import REACTIONS, Comment, Reaction
+from pullwright.integrations.testing.review_records import REACTIONS, Comment, Reaction, TimelineEvent
 from pullwright.integrations.testing.web_server import Response, json_response
 
 _BODY_LIMIT = 65_536
@@ -56,6 +56,8 @@ class IssueEndpoints:
         return (
             ("GET", "/issues", self.list, "issues"),
             ("POST", "/issues", self.create, "issues"),
+            ("GET", "/issues/events", self.all_events, either),
+            ("GET", "/issues/comments", self.all_comments, either),
             ("GET", number, self.get, either),
             ("PATCH", number, self.edit, either),
             ("GET", f"{number}/comments", self.comments, either),
@@ -119,7 +121,9 @@ class IssueEndpoints:
     def create(self, call: Call) -> Response:
         """Answer ``POST /repos/{owner}/{repo}/issues``."""
         fields = call.fields()
-        check_texts(str(fields.get("title", "")), fields.get("body"), "Issue")
+        if not str(fields.get("title", "")).strip():
+            raise validation_failed({"resource": "Issue", "code": "missing_field", "field": "title"})
+        check_texts(str(fields["title"]), fields.get("body"), "Issue")
         labels = tuple(str(label) for label in fields.get("labels", []))
         issue = self._acts.open(call.repository, call.actor, str(fields["title"]), fields.get("body"), labels=labels)
         return json_response(self._documents.issue(call.repository, issue), 201)
@@ -155,15 +159,37 @@ class IssueEndpoints:
 
     def timeline(self, call: Call) -> Response:
         """Answer ``GET /repos/{owner}/{repo}/issues/{number}/timeline``, oldest first; without comments."""
-        entries: list[Document] = []
-        for entry in self._issue(call).timeline:
-            shown = {"id": entry.id, "event": entry.event, "created_at": entry.created}
-            entries.append({**shown, "actor": self._documents.user(entry.actor), "commit_id": None})
-            if entry.label:
-                entries[-1]["label"] = {"name": entry.label, "color": "ededed"}
-            if entry.assignee:
-                entries[-1]["assignee"] = self._documents.user(entry.assignee)
+        entries = [self._happened(entry) for entry in self._issue(call).timeline]
         return page(call, entries, self._documents.api)
+
+    def _happened(self, entry: TimelineEvent) -> Document:
+        shown = {"id": entry.id, "event": entry.event, "created_at": entry.created, "commit_id": None}
+        shown["actor"] = self._documents.user(entry.actor)
+        if entry.label:
+            shown["label"] = {"name": entry.label, "color": "ededed"}
+        if entry.assignee:
+            shown["assignee"] = self._documents.user(entry.assignee)
+        return shown
+
+    def all_events(self, call: Call) -> Response:
+        """Answer ``GET /repos/{owner}/{repo}/issues/events``, newest first, each with its issue as it is now."""
+        entries = [(entry, issue) for issue in call.repository.issues.values() for entry in issue.timeline]
+        entries.sort(key=lambda one: one[0].id, reverse=True)
+        found = [
+            {**self._happened(entry), "issue": self._documents.issue(call.repository, issue)}
+            for entry, issue in entries
+        ]
+        return page(call, found, self._documents.api)
+
+    def all_comments(self, call: Call) -> Response:
+        """Answer ``GET /repos/{owner}/{repo}/issues/comments``, the oldest first if nothing else is asked for."""
+        query = call.request.query
+        since, key = query.get("since", ""), query.get("sort", "created")
+        comments = [(issue, c) for issue in call.repository.issues.values() for c in issue.comments]
+        kept = [(issue, c) for issue, c in comments if (c.edited or c.created) >= since]
+        found = [self._documents.comment(call.repository, issue, c) for issue, c in kept]
+        found.sort(key=lambda one: (str(one[f"{key}_at"]), one["id"]), reverse=query.get("direction") == "desc")
+        return page(call, [self._shown(call, one) for one in found], self._documents.api)
 
     def comment(self, call: Call) -> Response:
         """Answer ``GET /repos/{owner}/{repo}/issues/comments/{id}``."""

@@ -31,6 +31,7 @@ class ReviewEndpoints:
         review, right = pull + r"/reviews/(?P<review>\d+)", "pull_requests"
         return (
             ("GET", f"{pull}/reviews", self.reviews, right),
+            ("GET", "/pulls/comments", self.all_comments, right),
             ("POST", f"{pull}/reviews", self.submit, right),
             ("GET", review, self.review, right),
             ("GET", f"{review}/comments", self.comments_of_review, right),
@@ -124,6 +125,16 @@ class ReviewEndpoints:
     def comment(self, call: Call) -> Response:
         """Answer ``GET /repos/{owner}/{repo}/pulls/comments/{id}``."""
         return json_response(self._documents.review_comment(call.repository, *self._comment(call)))
+
+    def all_comments(self, call: Call) -> Response:
+        """Answer ``GET /repos/{owner}/{repo}/pulls/comments``, the oldest first if nothing else is asked for."""
+        query = call.request.query
+        key, since = f"{query.get('sort', 'created')}_at", query.get("since", "")
+        pulls = call.repository.pulls.values()
+        shown = [self._documents.review_comment(call.repository, p, c) for p in pulls for c in p.review_comments]
+        found = [one for one in shown if str(one["updated_at"]) >= since]
+        found.sort(key=lambda one: (str(one[key]), one["id"]), reverse=query.get("direction") == "desc")
+        return page(call, found, self._api)
 
     def edit_comment(self, call: Call) -> Response:
         """Answer ``PATCH /repos/{owner}/{repo}/pulls/comments/{id}``."""

@@ -17,8 +17,12 @@ from typing import Self
 
 import anyio.to_thread
 
-from pullwright.integrations.github.app_auth import APP_ID_VARIABLE, APP_KEY_VARIABLE
-from pullwright.integrations.github.settings import API_URL_VARIABLE, CA_FILE_VARIABLES
+from pullwright.integrations.github.settings import (
+    API_URL_VARIABLE,
+    APP_ID_VARIABLE,
+    APP_KEY_VARIABLE,
+    CA_FILE_VARIABLES,
+)
 from pullwright.integrations.testing.announcer import EVENTS
 from pullwright.integrations.testing.bare_repository import TreeFile
 from pullwright.integrations.testing.forge import RehearsalForge
@@ -99,7 +103,7 @@ class Rehearsal:
         """Return the variables with which an agent works here as the App."""
         return {
             API_URL_VARIABLE: self.forge.api_url,
-            APP_ID_VARIABLE: self.app.client_id,
+            APP_ID_VARIABLE: str(self.app.id),
             APP_KEY_VARIABLE: self.app.private_key,
             **dict.fromkeys(CA_FILE_VARIABLES, str(self.forge.ca_file)),
         }

@@ -305,3 +305,49 @@ async def test_what_was_missed_is_taken_in_once(scene: Scene) -> None:
     catch_up = CatchUp(scene.store, [Missed()], clock=scene.clock)
     assert await catch_up.ask(Missed(), scene.clock.now()) == 2
     assert await catch_up.ask(Missed(), scene.clock.now()) == 0
+
+
+async def test_of_several_that_wait_for_the_same_one_stays_and_waits_ever_longer(scene: Scene) -> None:
+    wait = Later(seconds=10, reason="not yet", meaning_key="what is waited for")
+    first = await scene.deal(wait)
+    other = await scene.deal(wait, replace(NEW, key="k2", meaning_key="m2", work_key=""))
+    assert (first.status, other.status) == (DeliveryStatus.WAITING, DeliveryStatus.IGNORED)
+    for seconds in (10, 20, 40):
+        kept = (await scene.store.deliveries(status=DeliveryStatus.WAITING))[0]
+        assert kept.run_at is not None
+        assert (kept.run_at - scene.clock.now()).total_seconds() == seconds
+        scene.clock.advance(seconds)
+        await scene.again()
+
+
+@pytest.mark.parametrize("decision", [Refuse(reason="no", reply=WORDS), Answer(reason="yes", reply=WORDS)])
+async def test_what_was_answered_under_a_name_is_answered_once(scene: Scene, decision: Refuse | Answer) -> None:
+    named = replace(decision, meaning_key="the question")
+    for number in range(3):
+        await scene.deal(named, replace(NEW, key=f"k{number}", meaning_key=f"m{number}"))
+    assert len(scene.handler.said) == 1
+
+
+async def test_a_patient_task_waits_for_the_one_in_the_way(scene: Scene) -> None:
+    task = await scene.store.create(a_spec(work_key="w1"))
+    waits = await scene.deal(File(spec=a_spec(work_key="w1"), patient=True))
+    assert waits.status is DeliveryStatus.WAITING
+    await scene.store.cancel(task.id, reason="stop")
+    scene.clock.advance(5)
+    await scene.again()
+    assert (await the_only(scene.store)).status is DeliveryStatus.FILED
+
+
+async def test_several_tasks_end_for_one_reason(scene: Scene) -> None:
+    tasks = [await scene.store.create(a_spec(work_key=f"w{number}")) for number in range(3)]
+    await scene.store.cancel(tasks[1].id, reason="before")
+    stop = Stop(task_id=tasks[0].id, reason="gone", others=(tasks[1].id, tasks[2].id, "nobody"))
+    assert (await scene.deal(stop)).status is DeliveryStatus.TOLD
+    assert {task.status for task in await scene.store.list()} == {TaskStatus.CANCELED}
+
+
+async def test_signs_are_not_counted_as_words(scene: Scene) -> None:
+    ready = Answer(reason="green", reply=Reply(kind=ReplyKind.READY, about="w#9"))
+    for number in range(MOST + 2):
+        await scene.deal(ready, replace(NEW, key=f"k{number}", meaning_key=f"m{number}"))
+    assert len(scene.handler.said) == MOST + 2

@@ -50,6 +50,19 @@ class Answers:
         return self.permission_now
 
 
+class Teams:
+    """Knows one team, and counts how often it was asked."""
+
+    def __init__(self, *members: str) -> None:
+        self.members = members
+        self.asked: list[str] = []
+
+    async def is_member(self, team: str, login: str, *, repository: str) -> bool:
+        self.asked.append(f"{team} {login}")
+        await anyio.lowlevel.checkpoint()
+        return team == "acme/core" and login in self.members
+
+
 class Silent:
     async def permission(self, repository: str, login: str) -> Permission:
         raise RemoteUnavailable("no answer")
@@ -179,3 +192,42 @@ async def test_the_memory_is_bounded() -> None:
         replace(TRIGGER, actor=Actor(id=1001, login="u1001")), repository_id=5, repository="acme/shop"
     )
     assert len(source.asked) == 1002
+
+
+@pytest.mark.parametrize(
+    ("login", "policy", "rule", "asked"),
+    [
+        ("bob", AuthorityPolicy(teams=frozenset({"Acme/Core", "acme/docs"})), Rule.ALLOWED, ["acme/core bob"]),
+        ("ann", AuthorityPolicy(teams=frozenset({"acme/core"})), Rule.ALLOW_LIST, ["acme/core ann"]),
+        ("ann", AuthorityPolicy(teams=frozenset({"acme/core"}), users=frozenset({"Ann"})), Rule.ALLOWED, []),
+        (
+            "bob",
+            AuthorityPolicy(teams=frozenset({"acme/core"}), users=frozenset({"ann"})),
+            Rule.ALLOWED,
+            ["acme/core bob"],
+        ),
+        ("bob", AuthorityPolicy(teams=frozenset({"acme/core"}), denied=frozenset({"bob"})), Rule.DENY_LIST, []),
+        ("bob", AuthorityPolicy(users=frozenset({"ann"})), Rule.ALLOW_LIST, []),
+    ],
+)
+async def test_teams_and_users_may_and_a_denial_wins(
+    login: str, policy: AuthorityPolicy, rule: Rule, asked: list[str]
+) -> None:
+    teams = Teams("bob")
+    authority = Authority(Answers(Permission.WRITE), BOT, policy, monotonic=Watch(), teams=teams)
+    trigger = replace(TRIGGER, actor=Actor(id=1, login=login))
+    for _ in range(2):
+        assert (await authority.decide(trigger, repository_id=5, repository="acme/shop")).rule is rule
+    assert teams.asked == asked
+
+
+async def test_a_team_gives_nobody_the_right_to_write() -> None:
+    policy = AuthorityPolicy(teams=frozenset({"acme/core"}))
+    authority = Authority(Answers(Permission.READ), BOT, policy, monotonic=Watch(), teams=Teams("ann"))
+    assert not (await authority.decide(TRIGGER, repository_id=5, repository="acme/shop")).allowed
+
+
+@pytest.mark.parametrize("team", ["core", "acme/", "acme/*", "a/b/c", "../x"])
+def test_a_team_is_named_with_its_organization(team: str) -> None:
+    with pytest.raises(ConfigError, match="organization/team"):
+        AuthorityPolicy(teams=frozenset({team}))

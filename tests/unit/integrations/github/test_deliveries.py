@@ -114,6 +114,13 @@ def test_deep_nesting_is_refused_before_it_is_parsed(signs: str) -> None:
         assert fault(headers("push"), nested(depth)) is Fault.NESTING
 
 
+def test_half_characters_are_taken_as_they_are() -> None:
+    """The quick parser refuses them, and they are in payloads of real comments."""
+    found = parse_delivery(headers("push"), b'{"a": "\\ud83d", "b": [1e3, -0.5, 12345678901234567890]}')
+    assert isinstance(found, Delivery)
+    assert found.document == {"a": "\ud83d", "b": [1000.0, -0.5, 12345678901234567890]}
+
+
 def test_brackets_in_texts_are_no_nesting() -> None:
     body = json.dumps({"a": "[" * 1000, 'b"{': "\\" * 3 + '"[' * 500}).encode()
     assert isinstance(parse_delivery(headers("push"), body), Delivery)

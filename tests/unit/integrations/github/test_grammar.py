@@ -97,6 +97,7 @@ def test_what_only_looks_like_a_request_is_none(text: str) -> None:
         ("Thanks!\n/agent retry\nwith more care", Verb.RETRY, "with more care", {}),
         ("/agent stop.", Verb.STOP, "", {}),
         ("/agent continue: use the other file", Verb.CONTINUE, "use the other file", {}),
+        ("/agent answer the left one", Verb.ANSWER, "the left one", {}),
         ("/agent plan\r\n\r\nfirst", Verb.PLAN, "first", {}),
         ("/agent status", Verb.STATUS, "", {}),
         ("/agent rebase", Verb.REBASE, "", {}),

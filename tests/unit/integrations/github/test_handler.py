@@ -3,140 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-import anyio
 import pytest
 
-from pullwright.agents.change import RepositoryRef
-from pullwright.agents.errors import NotFound, RemoteUnavailable
-from pullwright.agents.events import ChangePublished
-from pullwright.agents.intake.decisions import Answer, Decision, File, Ignore, Refuse, ReplyKind, Stop, Tell
-from pullwright.agents.intake.reception import Reception
-from pullwright.agents.ports.code_host import CodeHost, Comment, Issue
-from pullwright.agents.ports.inbox import Delivery, DeliveryStatus
+from pullwright.agents.errors import RemoteUnavailable
+from pullwright.agents.intake.decisions import Answer, Decision, Ignore, Refuse, ReplyKind, Stop, Tell
+from pullwright.agents.ports.code_host import Comment, Issue
+from pullwright.agents.ports.inbox import DeliveryStatus
 from pullwright.agents.ports.store import SignalKind
-from pullwright.agents.queue.memory import MemoryStore
-from pullwright.agents.task import Task, TaskSpec, TaskStatus, WaitReason
-from pullwright.agents.testing.contracts_store import asked, finished
-from pullwright.agents.testing.fake_clock import FakeClock
-from pullwright.agents.worker.outbox import Made
-from pullwright.integrations.github import meanings as m
+from pullwright.agents.task import TaskStatus, WaitReason
+from pullwright.agents.testing.contracts_store import asked
 from pullwright.integrations.github.authority import Authority, AuthorityPolicy, Permission
-from pullwright.integrations.github.door import new_delivery
-from pullwright.integrations.github.events import interpret
-from pullwright.integrations.github.handler import ENDED, GitHubHandler
-from pullwright.integrations.github.markers import Marker, MarkerKey
-from pullwright.integrations.github.settings import GitHubSettings
-from pullwright.integrations.github.status_text import BotTexts
-from pullwright.integrations.github.voice import Place
-from pullwright.integrations.redaction import Redactor
-from tests.unit.integrations.github.event_table import REVIEW, ROWS
-from tests.unit.integrations.github.payload_samples import BOT, ISSUE, ME, PULL, REPOSITORY, check, comment, delivery
+from tests.unit.integrations.github.event_table import ROWS
+from tests.unit.integrations.github.handler_scene import NOON, ON_PULL, PULL_FACTS, FakeGitHub, Scene, spec_of
+from tests.unit.integrations.github.payload_samples import BOT, ISSUE, ME, PULL, REPOSITORY, comment
 
 pytestmark = [pytest.mark.anyio]
-
-NOON = datetime(2026, 1, 5, 9, tzinfo=UTC)
-ON_PULL = {**ISSUE, "number": 9, "pull_request": {}, "user": ME}
-PULL_URL = "https://github.com/acme/shop/pull/9"
-
-
-class FakeGitHub:
-    """Everything that the handler asks or says."""
-
-    def __init__(self) -> None:
-        self.rights = Permission.WRITE
-        self.issue: Issue | None = Issue(number=7, title="Broken", body="See log.", author="ann", url="")
-        self.moment: datetime | None = NOON
-        self.said: list[tuple[Place, str]] = []
-
-    async def permission(self, repository: str, login: str) -> Permission:
-        await anyio.lowlevel.checkpoint()
-        return self.rights
-
-    async def get_issue(self, repository: RepositoryRef, number: int) -> Issue:
-        await anyio.lowlevel.checkpoint()
-        if self.issue is None:
-            raise NotFound("no such issue")
-        return self.issue
-
-    async def of(self, request: m.WorkRequested) -> datetime | None:
-        await anyio.lowlevel.checkpoint()
-        return self.moment
-
-    async def react(self, place: Place) -> Made:
-        self.said.append((place, "eyes"))
-        return Made()
-
-    async def comment(self, place: Place, text: str) -> Made:
-        self.said.append((place, text))
-        return Made(external_id=str(len(self.said)))
-
-    async def find_comment(self, place: Place, marker: Marker) -> Made | None:
-        return None
-
-
-class Scene:
-    """A store and a handler, with the handler's decision looked at before it is carried out."""
-
-    def __init__(self) -> None:
-        self.clock = FakeClock()
-        self.store = MemoryStore(self.clock)
-        self.github = FakeGitHub()
-        self.settings = GitHubSettings()
-        host: Any = self.github
-        code_host: CodeHost = host
-        markers = MarkerKey(b"k" * 16)
-        self.handler = GitHubHandler(
-            settings=self.settings,
-            inbox=self.store,
-            authority=Authority(self.github, BOT, AuthorityPolicy(), monotonic=self.clock.monotonic),
-            host=code_host,
-            moments=self.github,
-            voice=self.github,
-            texts=BotTexts(Redactor(), name="pull-bot"),
-            markers=markers,
-        )
-        self._numbers = iter(range(1000))
-
-    async def decide(self, event: str, **payload: Any) -> Decision:
-        """Let one event arrive, and return what is decided; it is carried out too."""
-        arrived = replace(delivery(event, **payload), id=f"delivery-{next(self._numbers)}")
-        await self.store.receive(new_delivery(interpret(arrived, BOT), "main", arrived.id))
-        newest = (await self.store.deliveries())[0]
-        decision = (
-            Ignore(reason=newest.reason)
-            if newest.status is DeliveryStatus.IGNORED
-            else await self.handler.handle(newest)
-        )
-        await Reception(self.store, {"github": self.handler}, clock=self.clock).deal_with_all("w")
-        return decision
-
-    async def last(self) -> Delivery:
-        return (await self.store.deliveries())[0]
-
-    async def task(self) -> Task:
-        return (await self.store.list())[0]
-
-    async def published(self) -> Task:
-        """Return a task that ended with pull request 9."""
-        await self.decide("issues.labeled", issue=ISSUE, label={"name": "agent"})
-        task = await self.store.claim("w")
-        assert task is not None
-        await self.store.append(task, [ChangePublished(branch="agent/7-x", pull_request_url=PULL_URL)])
-        await self.store.finish(task, TaskStatus.SUCCEEDED, finished("succeeded"))
-        return task
 
 
 @pytest.fixture
 def scene() -> Scene:
     return Scene()
-
-
-def spec_of(decision: Decision) -> TaskSpec:
-    assert isinstance(decision, File)
-    return decision.spec
 
 
 async def test_a_label_makes_a_task_for_the_issue(scene: Scene) -> None:
@@ -241,23 +130,26 @@ async def test_more_words_go_to_the_live_task(scene: Scene) -> None:
     assert await scene.store.status(task.id) is TaskStatus.QUEUED
 
 
-async def test_a_review_of_a_task_that_has_ended_is_refused_and_never_makes_a_second_pull_request(scene: Scene) -> None:
-    await scene.published()
-    decision = await scene.decide("pull_request_review.submitted", review=REVIEW, pull_request=PULL)
-    assert isinstance(decision, Refuse)
-    assert decision.reason == ENDED
-    assert decision.reply is not None
-
-
-async def test_a_comment_on_our_pull_request_is_answered_where_it_stands(scene: Scene) -> None:
-    await scene.published()
-    said = comment("@pull-bot rename it", path="src/a.py", pull_request_review_id=None)
-    decision = await scene.decide("pull_request_review_comment.created", comment=said, pull_request=PULL)
-    assert isinstance(decision, Refuse)
-    assert scene.github.said[-1][0].in_review
+async def test_an_answer_needs_a_task_that_waits(scene: Scene) -> None:
+    answer = {"issue": ISSUE, "comment": comment("/agent answer the left one")}
+    refused = await scene.decide("issue_comment.created", **answer)
+    assert isinstance(refused, Refuse)
+    assert refused.reply is not None
+    await scene.decide("issues.labeled", issue=ISSUE, label={"name": "agent"})
+    task = await scene.store.claim("w")
+    assert task is not None
+    await scene.store.park(task, WaitReason.APPROVAL_REQUIRED, asked(), question="like this?")
+    for number, words in enumerate(("@pull-bot yes", "/agent answer no"), start=30):
+        told = await scene.decide("issue_comment.created", issue=ISSUE, comment=comment(words, id=number))
+        assert isinstance(told, Tell)
+    assert [(one.kind, one.text) for one in await scene.store.signals(task.id)] == [
+        (SignalKind.ANSWER, "yes"),
+        (SignalKind.MESSAGE, "no"),
+    ]
 
 
 async def test_others_pull_requests_are_left_alone(scene: Scene) -> None:
+    scene.github.pull = replace(PULL_FACTS, own=False)
     decision = await scene.decide("issue_comment.created", issue=ON_PULL, comment=comment("/agent run x"))
     assert isinstance(decision, Refuse)
 
@@ -282,14 +174,6 @@ async def test_stop_status_retry_and_help(scene: Scene) -> None:
         assert told.reply.kind is ReplyKind.COMMENT
         assert word in told.reply.text
         assert (await scene.last()).status is DeliveryStatus.ANSWERED
-
-
-async def test_the_retry_button_makes_no_second_pull_request(scene: Scene) -> None:
-    parent = await scene.published()
-    button = check(app={"id": 77}, external_id=parent.id)
-    decision = await scene.decide("check_run.rerequested", check_run=button)
-    assert isinstance(decision, Refuse)
-    assert decision.reason == ENDED
 
 
 async def test_a_deleted_comment_drops_only_the_task_that_it_asked_for(scene: Scene) -> None:
@@ -327,6 +211,8 @@ async def test_a_closed_pull_request_of_a_task_that_has_ended_needs_nothing(scen
 @pytest.mark.parametrize(("event", "payload"), [row[:2] for row in ROWS], ids=lambda one: str(one)[:40])
 async def test_every_row_of_the_design_comes_to_an_end(scene: Scene, event: str, payload: dict[str, Any]) -> None:
     await scene.decide(event, **payload)
+    scene.clock.advance(60)  # the news of checks are gathered
+    await scene.deal()
     assert (await scene.last()).status.settled
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from pullwright.agents.change import RepositoryRef
 from pullwright.agents.errors import ConfigError
+from pullwright.agents.ports.code_host import Access
 from pullwright.integrations.github import GitHubCodeHost, GitHubSettings
 
 
@@ -59,18 +60,44 @@ def test_an_unusable_api_url_is_one_clear_line(api_url: str) -> None:
     assert "secret" not in str(caught.value)
 
 
-def test_the_token_shows_nowhere() -> None:
+@pytest.mark.anyio
+async def test_the_token_shows_nowhere() -> None:
     settings = GitHubSettings(token=" ghp_verysecret\n")
     assert settings.token == "ghp_verysecret"
     host = GitHubCodeHost(settings)
-    assert "verysecret" not in f"{settings!r}{host!r}{host.credential()!r}"
+    credential = await host.credential(ref("https://github.com/acme/shop.git"), Access.PUSH)
+    assert credential is not None
+    assert credential.token == "ghp_verysecret"
+    assert "verysecret" not in f"{settings!r}{host!r}{credential!r}"
     with pytest.raises(ConfigError) as caught:
         GitHubSettings(token="ghp_very secret")
     assert "very" not in str(caught.value)
 
 
-def test_without_a_token_there_is_no_credential() -> None:
-    assert GitHubCodeHost(GitHubSettings()).credential() is None
+@pytest.mark.anyio
+async def test_without_a_token_there_is_no_credential() -> None:
+    host = GitHubCodeHost(GitHubSettings())
+    assert await host.credential(ref("https://github.com/acme/shop.git"), Access.READ) is None
+
+
+@pytest.mark.anyio
+async def test_a_key_of_an_app_is_a_key_with_an_id(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="AGENT_GITHUB_APP_ID"):
+        GitHubSettings(app_key="x")
+    with pytest.raises(ConfigError, match="AGENT_GITHUB_APP_PRIVATE_KEY_FILE"):
+        GitHubSettings(app_id="7")
+    assert not GitHubSettings(app_id="7", token="t0ken").is_app
+    binary = tmp_path / "key"
+    binary.write_bytes(b"\xff")
+    for file, words in ((tmp_path / "missing", "No such file"), (tmp_path, "directory"), (binary, "no text")):
+        host = GitHubCodeHost(GitHubSettings(app_id="7", app_key_file=file))
+        with pytest.raises(ConfigError, match=words) as caught:
+            await host.credential(ref("https://github.com/acme/shop.git"), Access.READ)
+        assert "AGENT_GITHUB_APP_PRIVATE_KEY_FILE" in str(caught.value)
+
+
+def test_a_key_shows_nowhere() -> None:
+    assert "verysecret" not in repr(GitHubSettings(app_id="7", app_key="verysecret"))
 
 
 def test_certificates_that_are_not_there_are_named(tmp_path: Path) -> None:
@@ -126,8 +153,11 @@ async def test_a_repository_of_another_host_is_refused_without_a_request() -> No
 
 def test_nothing_heavy_is_imported_before_the_first_request() -> None:
     program = (
-        "import sys; from pullwright.integrations.github import GitHubCodeHost, GitHubSettings; "
-        "GitHubCodeHost(GitHubSettings()).credential(); "
+        "import anyio, sys; from pullwright.agents.change import RepositoryRef; "
+        "from pullwright.agents.ports.code_host import Access; "
+        "from pullwright.integrations.github import GitHubCodeHost, GitHubSettings; "
+        "shop = RepositoryRef(url='https://github.com/a/b', host='github.com', owner='a', name='b'); "
+        "anyio.run(GitHubCodeHost(GitHubSettings(token='t')).credential, shop, Access.PUSH); "
         "sys.exit(str(sorted({'github', 'requests', 'urllib3', 'pydantic', 'openapi_core'} & set(sys.modules))))"
     )
     done = subprocess.run(

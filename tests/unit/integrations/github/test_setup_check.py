@@ -13,6 +13,7 @@ from pullwright.integrations.github.setup_check import (
     Level,
     SetupFacts,
     check_setup,
+    needed_of_token,
     needed_permissions,
 )
 
@@ -22,7 +23,7 @@ GOOD = SetupFacts(
     repository="acme/shop", is_app=True, login="pull-bot[bot]", permissions=needed_permissions(), hook=HOOK,
     expected_url=URL, rate_limit=5000, rate_remaining=4000,
 )  # fmt: skip
-TOKEN = replace(GOOD, is_app=False, login="machine", permissions=None)
+TOKEN = replace(GOOD, is_app=False, login="machine", permissions=needed_of_token())
 
 
 def bad(facts: SetupFacts) -> list[str]:
@@ -76,6 +77,7 @@ def test_every_missing_permission_is_named(name: str) -> None:
         ({"hook": replace(HOOK, has_secret=False)}, "webhook secret: it is not set"),
         ({"hook": replace(HOOK, checks_certificate=False)}, "turn on SSL verification"),
         ({"hook": replace(HOOK, active=False)}, "tick 'Active'"),
+        ({"hook": replace(HOOK, content_type="form")}, "choose application/json"),
         ({"hook": replace(HOOK, events=EVENTS[1:])}, "without issues;"),
         ({"hook": replace(HOOK, last_status=None)}, "redeliver the ping"),
         ({"hook": replace(HOOK, last_status=0)}, "nothing answered"),
@@ -95,13 +97,28 @@ def test_a_hook_may_tell_everything() -> None:
     assert bad(replace(GOOD, hook=replace(HOOK, events=("*",)))) == []
 
 
-def test_of_a_token_less_can_be_known() -> None:
-    lines = bad(TOKEN)
-    assert [line.partition(":")[0] for line in lines] == ["permissions", "identity"]
-    assert "contents write" in lines[0]
-    assert "machine user's account" in lines[1]
+def test_a_token_is_no_app() -> None:
+    assert [line.partition(":")[0] for line in bad(TOKEN)] == ["identity"]
+    assert "machine user" in bad(TOKEN)[0]
     assert "may not push" in bad(replace(TOKEN, may_push=False))[0]
     assert "add the repository to the token" in bad(replace(TOKEN, seen=False))[0]
+
+
+@pytest.mark.parametrize("name", sorted(needed_of_token()))
+def test_every_permission_that_a_token_lacks_is_named_with_where_to_click(name: str) -> None:
+    needed = needed_of_token()
+    page = "https://github.com/settings/personal-access-tokens"
+    facts = replace(TOKEN, page=page, permissions={key: needed[key] for key in needed if key != name})
+    found = {finding.name: finding for finding in check_setup(facts)}[f"permission {name}"]
+    spared = name in ("checks", "statuses")
+    assert found.level is (Level.WARNING if spared else Level.PROBLEM)
+    assert found.mend == "use a GitHub App if that matters" if spared else page in found.mend
+
+
+def test_the_label_is_looked_for() -> None:
+    assert bad(replace(GOOD, label="agent", label_there=True)) == []
+    assert bad(replace(GOOD, label="agent", label_there=None)) == []
+    assert "--make-label" in bad(replace(GOOD, label="agent", label_there=False))[0]
 
 
 @given(st.text(max_size=300), st.integers(0, 999))

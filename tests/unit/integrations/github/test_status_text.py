@@ -40,6 +40,7 @@ HOSTILE = st.lists(
 STEPS = st.lists(st.builds(PlanStep, text=HOSTILE, state=st.sampled_from(list(StepState))), max_size=5)
 REPORTS = st.builds(
     StatusReport, phase=st.sampled_from(list(Phase)), requester=HOSTILE, detail=HOSTILE, plan=STEPS, branch=HOSTILE,
+    ahead=st.integers(0, 9), doing=HOSTILE, verified=st.sampled_from([None, True, False]),
     pull_request_url=HOSTILE, details_url=HOSTILE, cost=HOSTILE,
 )  # fmt: skip
 
@@ -108,7 +109,7 @@ def test_a_status_says_all_there_is() -> None:
 def test_a_question_says_how_to_answer() -> None:
     text = TEXTS.status(StatusReport(phase=Phase.WAITING, detail="Which rounding?"), MARKER)
     assert "Which rounding?" in text
-    assert "`@pull-bot` or `/agent continue`" in text
+    assert "`@pull-bot` or `/agent answer`" in text
     assert "/agent retry" in TEXTS.status(StatusReport(phase=Phase.FAILED), MARKER)
     assert "`@" not in BotTexts(Redactor(), name="").status(StatusReport(phase=Phase.WAITING), MARKER)
 

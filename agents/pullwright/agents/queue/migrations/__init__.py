@@ -23,7 +23,7 @@ from urllib.parse import quote
 from pullwright.agents.errors import ConfigError, StoreUnavailable
 from pullwright.agents.queue.address import Address, hopeless, parse
 
-HEAD: Final = 5
+HEAD: Final = 7
 """The revision that this release needs."""
 
 CONNECT_SECONDS: Final = 10

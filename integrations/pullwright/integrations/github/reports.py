@@ -1,0 +1,112 @@
+"""Shows on GitHub how a task stands: one comment that is changed, and a reaction at the end; see ``Reports``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from pullwright.agents.ports.inbox import Delivery
+from pullwright.agents.ports.report import Shown, Standing
+from pullwright.agents.task import TaskStatus
+from pullwright.integrations.github.markers import Marker, MarkerKey
+from pullwright.integrations.github.meaning_codec import meaning_from_json
+from pullwright.integrations.github.status_text import BotTexts, Phase, PlanStep, StatusReport, StepState
+from pullwright.integrations.github.voice import Place, Voice, place_of
+
+PHASES: Final = {
+    TaskStatus.SCHEDULED: Phase.DELAYED,
+    TaskStatus.QUEUED: Phase.QUEUED,
+    TaskStatus.RUNNING: Phase.WORKING,
+    TaskStatus.WAITING: Phase.WAITING,
+    TaskStatus.CANCELING: Phase.STOPPED,
+    TaskStatus.CANCELED: Phase.STOPPED,
+    TaskStatus.SUCCEEDED: Phase.DONE,
+    TaskStatus.FAILED: Phase.FAILED,
+    TaskStatus.REJECTED: Phase.FAILED,
+}
+_STATES: Final = {"doing": StepState.RUNNING, "done": StepState.DONE}
+_SIGNS: Final = {
+    TaskStatus.SUCCEEDED: "rocket",
+    TaskStatus.FAILED: "confused",
+    TaskStatus.REJECTED: "confused",
+}
+_DOING: Final = {
+    "ask": "asking a question",
+    "bash": "running a command",
+    "edit": "editing a file",
+    "finish": "handing in",
+    "plan": "planning",
+    "read": "reading a file",
+    "search": "searching the code",
+    "service": "looking after a service",
+    "write": "writing a file",
+}
+
+
+class GitHubReports:
+    """Implements ``Reports``."""
+
+    def __init__(self, voice: Voice, texts: BotTexts, markers: MarkerKey, cost: Callable[[Standing], str]) -> None:
+        """Take what says how much money was spent; empty when that is not known."""
+        self._voice = voice
+        self._texts = texts
+        self._markers = markers
+        self._cost = cost
+
+    async def write(self, origin: Delivery, standing: Standing, number: int) -> Shown:
+        made = await self._voice.comment(_place(origin, standing), self._text(origin, standing, number))
+        return Shown(external_id=made.external_id, url=made.url)
+
+    async def find(self, origin: Delivery, standing: Standing, number: int) -> Shown | None:
+        found = await self._voice.find_comment(_place(origin, standing), _marker(standing, number))
+        return Shown(external_id=found.external_id, url=found.url) if found else None
+
+    async def rewrite(self, origin: Delivery, standing: Standing, number: int, comment: str) -> None:
+        await self._voice.change_comment(_place(origin, standing), comment, self._text(origin, standing, number))
+
+    async def sign(self, origin: Delivery, standing: Standing) -> None:
+        if sign := _SIGNS.get(standing.status):
+            await self._voice.react(_place(origin, standing), sign)
+
+    def _text(self, origin: Delivery, standing: Standing, number: int) -> str:
+        actor = meaning_from_json(origin.content).actor
+        report = report_of(standing, requester=actor.login if actor else "", cost=self._cost(standing))
+        work_key = _place(origin, standing).work_key
+        return self._texts.status(report, self._markers.make(_marker(standing, number), work_key=work_key))
+
+
+def report_of(standing: Standing, *, requester: str, cost: str = "") -> StatusReport:
+    """Return what the status comment says of a standing."""
+    return StatusReport(
+        phase=PHASES[standing.status],
+        requester=requester,
+        detail=standing.words,
+        ahead=standing.ahead,
+        doing=_doing(standing) if standing.status is TaskStatus.RUNNING else "",
+        plan=[PlanStep(text=text, state=_STATES.get(state, StepState.OPEN)) for text, state in standing.plan],
+        branch=standing.branch,
+        pull_request_url=standing.pull_request_url,
+        verified=standing.verified if standing.status is TaskStatus.SUCCEEDED or standing.pull_request_url else None,
+        cost=_cost(standing, cost),
+    )
+
+
+def _place(origin: Delivery, standing: Standing) -> Place:
+    return place_of(origin, "" if standing.work_key == origin.work_key else standing.work_key)
+
+
+def _doing(standing: Standing) -> str:
+    if not standing.steps:
+        return "getting ready"
+    return f"{_DOING.get(standing.tool, 'thinking')} (step {standing.steps})"
+
+
+def _cost(standing: Standing, money: str) -> str:
+    if not standing.steps:
+        return ""
+    steps = f"{standing.steps} step{'' if standing.steps == 1 else 's'}"
+    return f"{standing.usage.total_tokens:,} tokens in {steps}{f', {money}' if money else ''}"
+
+
+def _marker(standing: Standing, number: int) -> Marker:
+    return Marker(task_id=standing.task_id, step="status" if number == 1 else f"status-{number}")

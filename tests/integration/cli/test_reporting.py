@@ -1,0 +1,52 @@
+"""Who reports beside the intake of ``agent serve``."""
+
+from __future__ import annotations
+
+import anyio
+import pytest
+from anyio import fail_after
+from pydantic import SecretStr
+
+from pullwright.agents.clock import SystemClock
+from pullwright.agents.ports.lease import Worker
+from pullwright.agents.queue.memory import MemoryStore
+from pullwright.cli.intake_wiring import Intake, open_intake
+from pullwright.cli.reporting_wiring import reporting
+from pullwright.cli.settings import Settings
+
+pytestmark = pytest.mark.anyio
+
+
+class Watched(MemoryStore):
+    """Says when somebody has the duty to report."""
+
+    def __init__(self) -> None:
+        super().__init__(SystemClock())
+        self.on_duty = anyio.Event()
+
+    async def take_duty(self, worker_id: str) -> int | None:
+        turn = await super().take_duty(worker_id)
+        self.on_duty.set()
+        return turn
+
+
+async def test_with_a_handler_the_duty_is_taken_and_left_at_the_end() -> None:
+    store = Watched()
+    secret = SecretStr("s" * 20)
+    known = Settings(
+        github_webhook_secrets=(secret,), api_token=secret, github_bot_login="pull-bot[bot]", github_bot_id=900
+    )
+    with fail_after(20):
+        intake = await open_intake(known, store)
+        async with reporting(known, intake, store, Worker(id="w", name="here")):
+            await store.on_duty.wait()
+            assert [worker.name for worker in await store.workers()] == ["here"]
+            assert await store.take_duty("another") is None
+    assert await store.take_duty("another") == 2
+    assert await store.workers() == []
+
+
+async def test_without_one_nobody_reports() -> None:
+    store = Watched()
+    async with reporting(Settings(), Intake(), store, Worker(id="w")):
+        assert await store.workers() == []
