@@ -1,5 +1,5 @@
 # Two commands are enough: `make demo` and `make test`. Each does its own set-up.
-.PHONY: demo demo-bot test check format chaos test-servers bench lock setup setup-test engine clean
+.PHONY: demo demo-bot demo-jira demo-sentry test check format chaos test-servers bench lock setup setup-test engine clean
 
 PY := .venv/bin/python
 
@@ -7,7 +7,13 @@ demo: setup engine        ## set up, then watch a task become a pull request
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(PY) -P examples/demo/demo.py
 
 demo-bot: setup engine    ## set up, then watch the GitHub bot: from a label to a merged pull request, at a rehearsed GitHub
-	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(PY) examples/github_bot/bot.py
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(PY) -m examples.github_bot.bot
+
+demo-jira: setup engine   ## set up, then watch a ticket become a pull request, at a rehearsed Jira
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(PY) -m examples.jira_ticket_trigger.ticket
+
+demo-sentry: setup engine ## set up, then watch an alert become a fix with its test, at a rehearsed Sentry
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(PY) -m examples.sentry_autofix.alert
 
 test: setup-test engine   ## set up, then everything that can be tested on one machine
 	@scripts/check static

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pullwright.cli.github_group import github
 from pullwright.cli.settings import Settings
-from pullwright.integrations.github.grammar import Verb
+from pullwright.integrations.commands import Verb
 from pullwright.integrations.github.setup_check import needed_permissions
 
 ROOT = Path(__file__).parent.parent

@@ -9,20 +9,14 @@ AGENT_ENDPOINT_URL if you set it, otherwise a scripted one.
 from __future__ import annotations
 
 import json
-import os
-import re
-import secrets
-import subprocess
 import sys
 import tempfile
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from pullwright.agents.testing.endpoint_script import read_script
-from pullwright.agents.testing.scripted_endpoint import ScriptedEndpoint
+from examples.serving import SECONDS, Server, clean_up, endpoint, environment, say, serving
 from pullwright.integrations.testing.forge_state import PullRecord, Repository
 from pullwright.integrations.testing.github_documents import user_id
 from pullwright.integrations.testing.pipelines import Pipeline
@@ -32,24 +26,21 @@ from pullwright.integrations.testing.story import Story
 
 SCRIPT = Path(__file__).with_name("script.json")
 ISSUE = 42
-SECONDS = float(os.environ.get("BOT_DEMO_SECONDS", "240"))
-"""Most seconds for each act."""
 STYLE = "! grep -nE '.{101,}' invoice/*.py"
 REMARK = "@pull-bot please say in the docstring which amounts this is good for"
-START_SECONDS = 120.0
 
 
 def main() -> int:
     sample = SAMPLES["invoice"]()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pullwright-bot-")))
-        url = os.environ.get("AGENT_ENDPOINT_URL") or _scripted(stack)
+        url = endpoint(stack, SCRIPT, "demo-bot")
         rehearsal = stack.enter_context(Rehearsal(folder / "forge"))
         pipeline = Pipeline(checks={"tests": sample.check, "style": STYLE})
         shop = rehearsal.repository("invoice", sample, checks=[pipeline])
-        environment = _environment(rehearsal, folder, url, sample.check)
-        stack.callback(_clean_up, environment)
-        server = stack.enter_context(serving(environment))
+        variables = environment(rehearsal, folder, url, _settings(rehearsal, sample.check))
+        stack.callback(clean_up, variables)
+        server = stack.enter_context(serving(variables))
         rehearsal.send_hooks_to(f"{server.url}/webhooks/github/main")
         say(f"agent serve listens at {server.url}; {rehearsal.forge.web_url} is the rehearsal's GitHub.\n")
         story = stack.enter_context(Story(rehearsal, shop, say).told())
@@ -61,11 +52,6 @@ def main() -> int:
         print(f"\ndemo-bot: {failed}; agent serve said:\n{server.said}", file=sys.stderr)
         return 1
     return 0
-
-
-def say(text: str) -> None:
-    """Print something for people."""
-    print(text, file=sys.stderr, flush=True)
 
 
 @dataclass(frozen=True)
@@ -169,103 +155,16 @@ def show(rehearsal: Rehearsal, pull: PullRecord) -> None:
     say("To look at: the story above, the body of the pull request, and docs/github.md for doing this at your GitHub.")
 
 
-class Server:
-    """``agent serve`` in a process of its own."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
-        self._lines: list[str] = []
-        self._listening = threading.Event()
-        self.url = ""
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
-
-    @property
-    def said(self) -> str:
-        """The end of what it said."""
-        return "".join(self._lines[-40:])
-
-    def alive(self) -> bool:
-        """Whether it runs."""
-        return self._process.poll() is None
-
-    def wait_until_it_listens(self) -> None:
-        """Wait for its address."""
-        if not self._listening.wait(START_SECONDS) or not self.url:
-            raise SystemExit(f"demo-bot: agent serve did not start:\n{self.said}")
-
-    def end(self) -> None:
-        """Let it end."""
-        self._process.terminate()
-        try:
-            self._process.wait(60)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._reader.join()
-
-    def _read(self) -> None:
-        assert self._process.stderr is not None
-        with self._process.stderr as stream:
-            for line in stream:
-                self._lines.append(line)
-                if found := re.search(r"serving on (http://\S+)", line):
-                    self.url = found[1]
-                    self._listening.set()
-        self._listening.set()
-
-
-@contextmanager
-def serving(environment: dict[str, str]) -> Iterator[Server]:
-    """Run ``agent serve`` for the length of a block."""
-    command = [sys.executable, "-P", "-m", "pullwright.cli", "serve", "--port", "0", "--slots", "2"]
-    say("$ agent serve")
-    with subprocess.Popen(
-        command, env=environment, cwd=environment["AGENT_HOME"], stderr=subprocess.PIPE, text=True
-    ) as process:
-        server = Server(process)
-        try:
-            server.wait_until_it_listens()
-            yield server
-        finally:
-            server.end()
-
-
-def _scripted(stack: ExitStack) -> str:
-    say("The model is scripted: it plays back examples/github_bot/script.json.")
-    say("For a real one: AGENT_ENDPOINT_URL=http://HOST:PORT/v1 AGENT_ENDPOINT_PROFILE=vllm make demo-bot\n")
-    endpoint = stack.enter_context(ScriptedEndpoint(read_script(SCRIPT)))
-    os.environ["AGENT_ENDPOINT_PROFILE"] = "vllm"
-    return endpoint.url
-
-
-def _environment(rehearsal: Rehearsal, folder: Path, url: str, check: str) -> dict[str, str]:
-    home = folder / "agent-home"
-    home.mkdir()
+def _settings(rehearsal: Rehearsal, check: str) -> dict[str, str]:
     return {
-        **os.environ,
-        # The App's id and key, the API's address, and the rehearsal's own certificate, which a real code host has not.
-        **rehearsal.environment(),
-        "GIT_SSL_CAINFO": str(rehearsal.forge.ca_file),
-        "AGENT_HOME": str(home),
-        "AGENT_API_TOKEN": secrets.token_hex(32),
-        "AGENT_ENDPOINT_URL": url,
         "AGENT_GITHUB_WEBHOOK_SECRETS": json.dumps([SECRET]),
         "AGENT_GITHUB_BOT_LOGIN": rehearsal.app.login,
         "AGENT_GITHUB_BOT_ID": str(user_id(rehearsal.app.login)),
         # A minute by default; here all checks have ended in seconds.
         "AGENT_GITHUB_SETTLE_SECONDS": "3",
         "AGENT_CHECKS": json.dumps([check]),
-        "PYTHONSAFEPATH": "1",
     }
 
 
-def _clean_up(environment: dict[str, str]) -> None:
-    """The clean base that runs share is worth keeping, but not for a home that ends with the demo."""
-    command = [sys.executable, "-P", "-m", "pullwright.cli", "sandbox", "prune"]
-    subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=False)
-
-
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parent))
     sys.exit(main())

@@ -20,6 +20,7 @@ from pullwright.agents.testing.scripted_model import Reply
 from pullwright.integrations.testing.bare_repository import CommitInfo
 from pullwright.integrations.testing.forge_state import IssueRecord, PullRecord, Repository
 from pullwright.integrations.testing.github_documents import user_id
+from pullwright.integrations.testing.people import Person
 from pullwright.integrations.testing.pipelines import Pipeline
 from pullwright.integrations.testing.rehearsal import SECRET, Rehearsal
 from pullwright.integrations.testing.review_records import Comment, Reaction, ReviewComment
@@ -77,7 +78,7 @@ class BotLife:
         return number
 
     @property
-    def ann(self) -> Any:
+    def ann(self) -> Person:
         return self.rehearsal.forge.person("ann")
 
     def issue(self, name: str) -> IssueRecord:

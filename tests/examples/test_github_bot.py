@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-BOT = Path(__file__).parents[2] / "examples" / "github_bot" / "bot.py"
+ROOT = Path(__file__).parents[2]
+COMMAND = [sys.executable, "-m", "examples.github_bot.bot"]
 
 pytestmark = pytest.mark.docker
 
@@ -15,9 +16,7 @@ pytestmark = pytest.mark.docker
 def test_the_whole_life_is_played_and_told() -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AGENT_")}
     environment["BOT_DEMO_SECONDS"] = "100"
-    done = subprocess.run(
-        [sys.executable, str(BOT)], env=environment, capture_output=True, text=True, timeout=170, check=False
-    )
+    done = subprocess.run(COMMAND, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=170, check=False)
     assert done.returncode == 0, done.stderr
     told, place = done.stderr, 0
     for words in (

@@ -14,6 +14,7 @@ from pullwright.cli.github_group import github
 from pullwright.cli.groups import db, endpoint, sandbox, schedule
 from pullwright.cli.options import At, DrainSeconds, Json, Slots, TaskId
 from pullwright.cli.speech import complain, set_up_logging
+from pullwright.cli.tracker_groups import jira, sentry
 
 app = typer.Typer(
     name="agent",
@@ -27,6 +28,8 @@ app.add_typer(endpoint, name="endpoint")
 app.add_typer(schedule, name="schedule")
 app.add_typer(db, name="db")
 app.add_typer(github, name="github")
+app.add_typer(jira, name="jira")
+app.add_typer(sentry, name="sentry")
 
 
 @app.command()

@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
+from pullwright.agents.background import beside
 from pullwright.agents.budget import Budget
 from pullwright.agents.change import RepositoryRef
 from pullwright.agents.clock import SystemClock
@@ -16,6 +18,8 @@ from pullwright.agents.errors import ConfigError
 from pullwright.agents.intake.door import Door
 from pullwright.agents.intake.source import Handler, Source
 from pullwright.agents.ports.durable import DurableStore
+from pullwright.agents.ports.engine import Advance, Segment
+from pullwright.agents.ports.report import Reports
 from pullwright.cli.sentry_settings import SentryFields
 
 if TYPE_CHECKING:
@@ -24,7 +28,6 @@ if TYPE_CHECKING:
     from pullwright.integrations.sentry.gate import GateRules
     from pullwright.integrations.sentry.handler import SentryHandler
     from pullwright.integrations.sentry.meanings import SentryIdentity
-    from pullwright.integrations.sentry.reports import SentryReports
     from pullwright.integrations.sentry.settings import SentrySettings
     from pullwright.integrations.sentry.telemetry import Telemetry
     from pullwright.integrations.sentry.texts import SentryTexts
@@ -55,7 +58,7 @@ class SentryParts:
     doors: Sequence[Door] = ()
     handlers: Mapping[str, Handler] = field(default_factory=dict)
     sources: Sequence[Source] = ()
-    reports: SentryReports | None = None
+    reports: Mapping[str, Reports] = field(default_factory=dict)
     """Keeps the status comment of tasks that came from Sentry."""
 
 
@@ -91,7 +94,7 @@ def open_sentry(
         doors=door,
         handlers={SOURCE: handler},
         sources=[SentrySource(fields.sentry_connection, api, me, rules, now=SystemClock().now)],
-        reports=SentryReports(api, voice, texts, around.store),
+        reports={SOURCE: SentryReports(api, voice, texts, around.store)},
     )
 
 
@@ -185,6 +188,18 @@ def telemetry(secrets: Iterable[str], *, release: str) -> AbstractContextManager
 
     environment = os.environ.get("SENTRY_ENVIRONMENT", "")
     return Telemetry.opened(TelemetrySettings(dsn=dsn, release=release, environment=environment), [*secrets, dsn])
+
+
+def followed(advance: Advance, store: DurableStore, sending: Telemetry | None) -> Advance:
+    """Return the same, which also sends what each segment did; just the same where nothing is sent."""
+    if sending is None:
+        return advance
+
+    async def follow(segment: Segment) -> None:
+        async with beside(partial(sending.follow, store, segment.task)):
+            await advance(segment)
+
+    return follow
 
 
 def _handler(

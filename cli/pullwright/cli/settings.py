@@ -20,6 +20,8 @@ from pullwright.agents.budget import DayLimits, Limit, Scope
 from pullwright.agents.egress import EgressMode
 from pullwright.agents.errors import ConfigError
 from pullwright.agents.ports.model import ReasoningEffort
+from pullwright.cli.jira_settings import JIRA_TRUSTED_ONLY, JiraFields
+from pullwright.cli.sentry_settings import SENTRY_TRUSTED_ONLY, SentryFields
 from pullwright.cli.settings_tables import EndpointTable, ProfileName, ScheduleTable
 from pullwright.cli.speech import keep_quiet_about
 
@@ -73,6 +75,8 @@ TRUSTED_ONLY = frozenset(
         "sandbox_runtime",
         "sandbox_disk_mb",
         "schedules",
+        *JIRA_TRUSTED_ONLY,
+        *SENTRY_TRUSTED_ONLY,
         *(f"{scope}{limit}" for scope in (Scope.REPOSITORY_DAY, Scope.DAY) for limit in Limit),
     }
 )
@@ -92,7 +96,7 @@ def _effort(word: Any) -> Any:
 Dollars = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
 
 
-class Settings(BaseSettings):
+class Settings(JiraFields, SentryFields, BaseSettings):
     """Every setting, with its meaning; the same names in upper case after ``AGENT_`` are the variables."""
 
     model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
@@ -267,7 +271,8 @@ class Settings(BaseSettings):
         keys = (table.key for table in self.endpoints)
         single = (self.github_token, self.github_app_private_key, self.endpoint_key, self.api_token)
         held = (*single, *keys, *self.github_webhook_secrets)
-        return tuple(filter(None, (secret.get_secret_value() for secret in held)))
+        own = filter(None, (secret.get_secret_value() for secret in held))
+        return (*own, *self.jira_secrets, *self.sentry_secrets)
 
     @classmethod
     def settings_customise_sources(

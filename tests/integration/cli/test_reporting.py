@@ -10,7 +10,8 @@ from pydantic import SecretStr
 from pullwright.agents.clock import SystemClock
 from pullwright.agents.ports.lease import Worker
 from pullwright.agents.queue.memory import MemoryStore
-from pullwright.cli.intake_wiring import Intake, open_intake
+from pullwright.cli.intake_parts import Intake
+from pullwright.cli.intake_wiring import open_intake
 from pullwright.cli.reporting_wiring import reporting
 from pullwright.cli.settings import Settings
 
@@ -38,7 +39,7 @@ async def test_with_a_handler_the_duty_is_taken_and_left_at_the_end() -> None:
     )
     with fail_after(20):
         intake = await open_intake(known, store)
-        async with reporting(known, intake, store, Worker(id="w", name="here")):
+        async with reporting(intake, store, Worker(id="w", name="here")):
             await store.on_duty.wait()
             assert [worker.name for worker in await store.workers()] == ["here"]
             assert await store.take_duty("another") is None
@@ -48,5 +49,5 @@ async def test_with_a_handler_the_duty_is_taken_and_left_at_the_end() -> None:
 
 async def test_without_one_nobody_reports() -> None:
     store = Watched()
-    async with reporting(Settings(), Intake(), store, Worker(id="w")):
+    async with reporting(Intake(), store, Worker(id="w")):
         assert await store.workers() == []

@@ -180,8 +180,8 @@ async def test_a_database_that_is_away_is_said_so(
 
 async def test_without_a_secret_there_is_no_door(store: MemoryStore) -> None:
     intake = await open_intake(Settings(), store)
-    assert (intake.doors, intake.handlers) == ((), {})
-    assert intake.notes == ()
+    assert (intake.doors, intake.handlers) == ([], {})
+    assert intake.notes == []
     async with served(store, store) as client:
         assert (await send(client))[0] == 404
 

@@ -23,7 +23,8 @@ from pullwright.agents.intake.reception import Reception
 from pullwright.agents.ports.inbox import DeliveryStatus, NewDelivery
 from pullwright.agents.queue.memory import MemoryStore
 from pullwright.agents.task import TaskStatus
-from pullwright.cli.intake_wiring import Intake, open_intake
+from pullwright.cli.intake_parts import Intake
+from pullwright.cli.intake_wiring import open_intake
 from pullwright.cli.settings import Settings
 from pullwright.integrations.testing.bare_repository import TreeFile
 from pullwright.integrations.testing.faults import Fault

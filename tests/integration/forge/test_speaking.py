@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from pullwright.integrations.commands import AgentRequest, Verb
 from pullwright.integrations.github.client import GitHubClient
-from pullwright.integrations.github.grammar import AgentRequest, Verb
 from pullwright.integrations.github.markers import Marker, MarkerKey
 from pullwright.integrations.github.meanings import (
     Actor,

@@ -9,14 +9,14 @@ import pytest
 
 from pullwright.agents.change import RepositoryRef
 from pullwright.agents.intake.decisions import Decision
-from pullwright.agents.intake.door import Unreadable
+from pullwright.agents.intake.door import PATH_SECRET, Unreadable
 from pullwright.agents.intake.reception import Reception
 from pullwright.agents.ports.inbox import Delivery, DeliveryStatus, NewDelivery
 from pullwright.agents.queue.memory import MemoryStore
 from pullwright.agents.task import Task
 from pullwright.agents.testing.fake_clock import FakeClock
 from pullwright.integrations.jira.adapter import JiraAdapter, JiraTerms
-from pullwright.integrations.jira.admission import PATH_SECRET, Admission, PathAdmission, SignedAdmission
+from pullwright.integrations.jira.admission import Admission, PathAdmission, SignedAdmission
 from pullwright.integrations.jira.authority import AuthorityPolicy
 from pullwright.integrations.jira.door import JiraDoor
 from pullwright.integrations.jira.meanings import BotIdentity

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -21,6 +20,7 @@ from pullwright.agents.errors import (
 from pullwright.agents.events import ModelReplied
 from pullwright.agents.finding import Mark
 from pullwright.agents.message import AssistantMessage, ToolCall
+from pullwright.agents.ports.report import Standing
 from pullwright.agents.task import TaskStatus
 from pullwright.agents.testing.contracts_store import finished
 from pullwright.integrations.redaction import Redactor
@@ -174,25 +174,17 @@ async def test_nobody_at_home_is_unavailable(sentry: SentryRehearsal) -> None:
         await api_of(sentry).issue("1")
 
 
-@dataclass(frozen=True)
-class Standing:
-    task_id: str
-    status: TaskStatus
-    words: str = ""
-    pull_request_url: str = ""
-
-
 async def test_a_report_is_one_comment_and_a_link(scene: Scene) -> None:
     issue = await scene.happen("shop", BROKEN, group="a")
     [origin, *_] = await scene.deliveries()
     texts = SentryTexts(Redactor())
     reports = SentryReports(scene.api, SentryVoice(scene.api, b"k" * 16), texts, scene.store)
     task = (await scene.tasks())[0]
-    made = await reports.write(origin, Standing(task.id, TaskStatus.RUNNING), 1)
-    again = await reports.find(origin, Standing(task.id, TaskStatus.RUNNING), 1)
+    made = await reports.write(origin, Standing(task_id=task.id, status=TaskStatus.RUNNING), 1)
+    again = await reports.find(origin, Standing(task_id=task.id, status=TaskStatus.RUNNING), 1)
     assert again is not None
     assert again.external_id == made.external_id
-    done = Standing(task.id, TaskStatus.SUCCEEDED, pull_request_url=PULL)
+    done = Standing(task_id=task.id, status=TaskStatus.SUCCEEDED, pull_request_url=PULL)
     await reports.rewrite(origin, done, 1, made.external_id)
     for _ in range(2):
         await reports.sign(origin, done)
@@ -215,7 +207,7 @@ async def test_what_can_not_be_reproduced_is_reported(scene: Scene) -> None:
     await scene.store.append(claimed, [ModelReplied(step=1, message=message, kind="calls", usage=Usage())])
     await scene.store.finish(claimed, TaskStatus.SUCCEEDED, finished("succeeded"))
     reports = SentryReports(scene.api, SentryVoice(scene.api, b"k" * 16), SentryTexts(Redactor()), scene.store)
-    standing = Standing(claimed.id, TaskStatus.SUCCEEDED, words="nothing needed changing")
+    standing = Standing(task_id=claimed.id, status=TaskStatus.SUCCEEDED, words="nothing needed changing")
     await reports.write(origin, standing, 1)
     said = scene.sentry.said(issue)[-1]
     assert "What I found; there is no change:" in said

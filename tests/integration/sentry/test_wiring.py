@@ -12,7 +12,8 @@ from pullwright.agents.change import RepositoryRef
 from pullwright.agents.clock import SystemClock
 from pullwright.agents.errors import ConfigError
 from pullwright.agents.queue.memory import MemoryStore
-from pullwright.cli.commands.sentry import hook_address, setup_command
+from pullwright.cli.commands.sentry import setup_command
+from pullwright.cli.commands.tracker_setup import hook_address
 from pullwright.cli.sentry_settings import SENTRY_TRUSTED_ONLY, SentryFields
 from pullwright.cli.sentry_wiring import Surroundings, gate_rules, open_sentry, telemetry
 from pullwright.integrations.testing.sentry_rehearsal import SentryRehearsal
@@ -82,10 +83,10 @@ def test_half_a_configuration_is_said_so() -> None:
 
 
 def test_hooks_come_encrypted() -> None:
-    assert hook_address("https://bot.example/", "main") == "https://bot.example/webhooks/sentry/main"
-    assert hook_address("", "main") == ""
+    assert hook_address("https://bot.example/", "sentry", "main") == "https://bot.example/webhooks/sentry/main"
+    assert hook_address("", "sentry", "main") == ""
     with pytest.raises(ConfigError, match="not encrypted"):
-        hook_address("http://bot.example", "main")
+        hook_address("http://bot.example", "sentry", "main")
 
 
 def test_without_a_dsn_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:

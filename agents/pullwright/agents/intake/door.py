@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from pullwright.agents.ports.inbox import NewDelivery
 
 Headers = Sequence[tuple[str, str]]
 """Names and values as they were received; a name may appear twice."""
+
+PATH_SECRET: Final = ":path-secret"
+"""The name under which a door is shown what follows its connection in the address. No client can send a header of that
+name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,8 @@ from pullwright.agents.task import TaskStatus
 from pullwright.cli import model_wiring, wiring
 from pullwright.cli.follow import exit_code, make_view
 from pullwright.cli.foreground import Foreground
-from pullwright.cli.intake_wiring import bot_identity, open_intake, serving
+from pullwright.cli.github_wiring import bot_identity, open_github
+from pullwright.cli.intake_wiring import serving
 from pullwright.cli.render import printable
 from pullwright.cli.reporting_wiring import reporting
 from pullwright.cli.runtime import interruptible, run_async
@@ -123,7 +124,7 @@ def _actions_id(github: GitHubSettings) -> int:
 async def _event(settings: Settings, event: Event, *, json: bool) -> int:
     async with wiring.open_store(settings) as store:
         # Nothing but this event is dealt with: what else is open is another run's business.
-        intake = replace(await open_intake(settings, store, poll=NO_POLL), sources=())
+        intake = replace(await open_github(settings, store, poll=True), sources=())
         new = understood(settings, event)
         if new.ignored:
             _say(f"nothing to do: {new.ignored}")
@@ -131,7 +132,7 @@ async def _event(settings: Settings, event: Event, *, json: bool) -> int:
         await store.receive(new)
         place = await wiring.instance_name(settings)
         worker = wiring.this_worker(settings, slots=1, place=place)
-        async with serving(intake, store, worker, poll=NO_POLL), reporting(settings, intake, store, worker):
+        async with serving(intake, store, worker, poll=NO_POLL), reporting(intake, store, worker):
             delivery = await _decided(store, new.key)
             if delivery.status is not DeliveryStatus.FILED:
                 _say(f"nothing to do, {delivery.status}: {delivery.reason}")

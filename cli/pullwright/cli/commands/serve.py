@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import anyio
 from anyio import create_task_group
@@ -21,12 +21,16 @@ from pullwright.cli.intake_wiring import open_intake, serving
 from pullwright.cli.reporting_wiring import reporting
 from pullwright.cli.runtime import drainable, run_async
 from pullwright.cli.schedules import reconcile
+from pullwright.cli.sentry_wiring import followed, telemetry
 from pullwright.cli.server.app import make_app
 from pullwright.cli.server.listen import listen
 from pullwright.cli.server.tasks import Filing
 from pullwright.cli.server.webhooks import Webhooks
 from pullwright.cli.settings import Settings, load_settings
 from pullwright.cli.speech import complain
+
+if TYPE_CHECKING:
+    from pullwright.integrations.sentry.telemetry import Telemetry
 
 TOKEN_LENGTH: Final = 16
 
@@ -53,10 +57,11 @@ def serve_command(request: ServeRequest) -> int:
     model_wiring.require_endpoint(settings)
     if len(settings.api_token.get_secret_value()) < TOKEN_LENGTH:
         raise ConfigError("the API needs a token; set AGENT_API_TOKEN to the output of: openssl rand -hex 32")
-    return run_async(partial(_serve, settings, request))
+    with telemetry(settings.secrets, release=f"pullwright@{wiring.RELEASE}") as sending:
+        return run_async(partial(_serve, settings, request, sending))
 
 
-async def _serve(settings: Settings, request: ServeRequest) -> int:
+async def _serve(settings: Settings, request: ServeRequest, sending: Telemetry | None) -> int:
     async with wiring.open_store(settings) as store:
         place = await wiring.instance_name(settings)
         await reconcile(settings, store, complain)
@@ -78,13 +83,13 @@ async def _serve(settings: Settings, request: ServeRequest) -> int:
                     settings, store, holds=engine.holds, note=complain, when_ready=engine.go
                 ) as advance,
                 serving(intake, store, worker, poll=request.poll),
-                reporting(settings, intake, store, worker),
+                reporting(intake, store, worker),
                 create_task_group() as group,
             ):
                 port = await group.start(partial(listen, app, host=request.host, port=request.port, closing=closing))
                 slots = f"{worker.slots} slot{'' if worker.slots == 1 else 's'}"
                 complain(f"serving on http://{request.host}:{port} with {slots}")
-                await engine.serve(advance)
+                await engine.serve(followed(advance, store, sending))
                 group.cancel_scope.cancel()
             return 0
 

@@ -6,6 +6,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pullwright.agents.ports.lease import Worker
@@ -16,8 +17,12 @@ from pullwright.cli.begin import begun_or_ended
 from pullwright.cli.capacity import default_slots
 from pullwright.cli.runtime import drainable, run_async
 from pullwright.cli.schedules import reconcile
+from pullwright.cli.sentry_wiring import followed, telemetry
 from pullwright.cli.settings import Settings, load_settings
 from pullwright.cli.speech import complain
+
+if TYPE_CHECKING:
+    from pullwright.integrations.sentry.telemetry import Telemetry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,10 +40,11 @@ def worker_command(request: WorkerRequest) -> int:
     """Run tasks until told to end, or until none is queued if that was asked for."""
     settings = load_settings(Path.cwd())
     model_wiring.require_endpoint(settings)
-    return run_async(partial(_work, settings, request))
+    with telemetry(settings.secrets, release=f"pullwright@{wiring.RELEASE}") as sending:
+        return run_async(partial(_work, settings, request, sending))
 
 
-async def _work(settings: Settings, request: WorkerRequest) -> int:
+async def _work(settings: Settings, request: WorkerRequest, sending: Telemetry | None) -> int:
     async with wiring.open_store(settings) as store:
         task_id = (await store.get(request.task)).id if request.task else ""
         place = await wiring.instance_name(settings)
@@ -66,7 +72,7 @@ async def _work(settings: Settings, request: WorkerRequest) -> int:
                 ) as advance,
             ):
                 complain(_greeting(worker, settings, task_id))
-                await engine.serve(advance)
+                await engine.serve(followed(advance, store, sending))
             return 0
 
         return await drainable(serve, engine.stop)

@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from pullwright.agents.errors import StoreError
-from pullwright.agents.intake.door import Door, Unreadable
+from pullwright.agents.intake.door import PATH_SECRET, Door, Unreadable
 from pullwright.agents.ports.clock import Clock
 from pullwright.agents.ports.inbox import InboxStore, NewDelivery, Receipt
 from pullwright.cli.server.app import WEBHOOKS
@@ -66,7 +66,9 @@ class Webhooks:
         """Return the route; there is none without a door."""
         router = APIRouter()
         if self._doors:
-            router.add_route(WEBHOOKS + "{source}/{connection}", self._answer, methods=["POST"])
+            address = WEBHOOKS + "{source}/{connection}"
+            router.add_route(address, self._answer, methods=["POST"])
+            router.add_route(address + "/{secret}", self._answer, methods=["POST"])
         return router
 
     async def _answer(self, request: Request) -> Response:
@@ -74,7 +76,9 @@ class Webhooks:
             return JSONResponse({"status": await self._accept(request)}, status_code=202)
         except _Refused as refused:
             if refused.logged:
-                logger.warning("a delivery to %s was refused: %s", request.url.path[:200], refused.logged)
+                # Not the whole path: it may end with a secret.
+                to = "{source}/{connection}".format(**request.path_params)[:200]
+                logger.warning("a delivery to %s was refused: %s", to, refused.logged)
             # Without this the rest of a body that is too large would be waited for.
             close = {"connection": "close"}
             return JSONResponse({"error": str(refused)}, status_code=refused.status, headers=close)
@@ -84,6 +88,8 @@ class Webhooks:
         if door is None:
             raise _Refused(404, "there is no such connection")
         headers = _headers(request)
+        if secret := request.path_params.get("secret", ""):
+            headers.append((PATH_SECRET, secret))
         body = bytearray()
         try:
             await self._read(request, body)

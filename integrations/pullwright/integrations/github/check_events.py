@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from pullwright.integrations.commands import Verb
 from pullwright.integrations.github.delivery_payloads import AppPart, NumberPart
-from pullwright.integrations.github.grammar import Verb
 from pullwright.integrations.github.meanings import Actor, ChecksCompleted, CheckSource, ControlRequested, Meaning
 from pullwright.integrations.github.reading import Missing, Reader, Reading, actor_of, stamp
 

@@ -19,6 +19,7 @@ from pullwright.agents.ports.inbox import Delivery
 from pullwright.agents.ports.report import Standing
 from pullwright.agents.task import Task, TaskStatus
 from pullwright.agents.worker.outbox import Made
+from pullwright.integrations.commands import Verb
 from pullwright.integrations.github import meanings as m
 from pullwright.integrations.github.around import Around
 from pullwright.integrations.github.authority import Authority, Trigger
@@ -33,7 +34,6 @@ from pullwright.integrations.github.follow_up import (
     asked_of_issue,
     review_key,
 )
-from pullwright.integrations.github.grammar import Verb
 from pullwright.integrations.github.markers import Marker, MarkerKey
 from pullwright.integrations.github.meaning_codec import meaning_from_json
 from pullwright.integrations.github.pulls import PullRequests, Where, where_of

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pullwright.integrations.github.grammar import AgentRequest, Verb, read_request
+from pullwright.integrations.commands import AgentRequest, Verb
+from pullwright.integrations.github.grammar import read_request
 from pullwright.integrations.github.markers import holds_marker
 from pullwright.integrations.github.meanings import (
     Cause,

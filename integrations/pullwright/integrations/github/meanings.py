@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
-from pullwright.integrations.github.grammar import AgentRequest, Verb
+from pullwright.integrations.commands import AgentRequest, Verb
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

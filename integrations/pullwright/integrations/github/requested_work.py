@@ -10,7 +10,7 @@ from pullwright.agents.budget import Budget
 from pullwright.agents.change import RepositoryRef
 from pullwright.agents.ports.code_host import Issue
 from pullwright.agents.task import Task, TaskSpec
-from pullwright.integrations.github.grammar import AgentRequest, Verb
+from pullwright.integrations.commands import AgentRequest, Verb
 from pullwright.integrations.github.meanings import Actor, RepositoryFacts, WorkRequested
 from pullwright.integrations.github.reports import PHASES
 from pullwright.integrations.github.settings import GitHubSettings

@@ -14,14 +14,11 @@ import jwt
 from jwt.types import Options
 
 from pullwright.agents.errors import ConfigError
-from pullwright.agents.intake.door import Headers
+from pullwright.agents.intake.door import PATH_SECRET, Headers
 from pullwright.integrations.signatures import JIRA, HmacVerifier, Secret, SharedSecretVerifier
 
 AUTOMATION_HEADER: Final = "X-Pullwright-Secret"
 """What a rule of Automation is told to send its secret in."""
-
-PATH_SECRET: Final = ":path-secret"
-"""The name under which the server hands on the last part of the address. No client can send a header of that name."""
 
 LEEWAY_SECONDS: Final = 30.0
 LONGEST_TOKEN: Final = 10_000

@@ -1,8 +1,4 @@
-"""Shows on an issue of Sentry how its task stands: one comment that is changed, and a link to the pull request.
-
-It has the shape of the core's role for reports, and of a standing it reads only what ``Stands`` names, so that it fits
-that role wherever the core has it.
-"""
+"""Shows on an issue of Sentry how its task stands: one comment that is changed, and a link to the pull request."""
 
 from __future__ import annotations
 
@@ -14,36 +10,12 @@ from urllib.parse import urlsplit
 from pullwright.agents.errors import NotFound, RemoteRejected
 from pullwright.agents.events import JournalEntry, ModelReplied
 from pullwright.agents.ports.inbox import Delivery
+from pullwright.agents.ports.report import Shown, Standing
 from pullwright.agents.task import TaskStatus
-from pullwright.agents.worker.outbox import Made
 from pullwright.integrations.sentry.api import SentryApi
 from pullwright.integrations.sentry.meaning_codec import meaning_from_json
 from pullwright.integrations.sentry.texts import SentryTexts
 from pullwright.integrations.sentry.voice import SentryVoice
-
-
-class Stands(Protocol):
-    """How a task stands."""
-
-    @property
-    def task_id(self) -> str:
-        """The task."""
-        ...
-
-    @property
-    def status(self) -> TaskStatus:
-        """Its status."""
-        ...
-
-    @property
-    def words(self) -> str:
-        """The question, or why it is as it is."""
-        ...
-
-    @property
-    def pull_request_url(self) -> str:
-        """Where its change is; empty while there is none."""
-        ...
 
 
 class Journals(Protocol):
@@ -55,7 +27,7 @@ class Journals(Protocol):
 
 
 class SentryReports:
-    """Keeps the comment of a task right. Every method may raise ``IntegrationError``."""
+    """Implements ``Reports``."""
 
     def __init__(self, api: SentryApi, voice: SentryVoice, texts: SentryTexts, journals: Journals) -> None:
         self._api = api
@@ -63,29 +35,24 @@ class SentryReports:
         self._texts = texts
         self._journals = journals
 
-    async def write(self, origin: Delivery, standing: Stands, number: int) -> Made:
-        """Write a new comment."""
+    async def write(self, origin: Delivery, standing: Standing, number: int) -> Shown:
         text = await self._text(standing)
-        return await self._voice.comment(_issue_of(origin), _named(standing, number), text)
+        made = await self._voice.comment(_issue_of(origin), _named(standing, number), text)
+        return Shown(external_id=made.external_id, url=made.url)
 
-    async def find(self, origin: Delivery, standing: Stands, number: int) -> Made | None:
-        """Look up a comment that may have been written."""
-        return await self._voice.find(_issue_of(origin), _named(standing, number))
+    async def find(self, origin: Delivery, standing: Standing, number: int) -> Shown | None:
+        found = await self._voice.find(_issue_of(origin), _named(standing, number))
+        return Shown(external_id=found.external_id, url=found.url) if found else None
 
-    async def rewrite(self, origin: Delivery, standing: Stands, number: int, comment: str) -> None:
-        """Change the comment.
-
-        Raises:
-            NotFound: Somebody has deleted it.
-        """
+    async def rewrite(self, origin: Delivery, standing: Standing, number: int, comment: str) -> None:
         text = await self._text(standing)
         await self._voice.change(_issue_of(origin), _named(standing, number), text, comment)
 
-    async def sign(self, origin: Delivery, standing: Stands) -> None:
+    async def sign(self, origin: Delivery, standing: Standing) -> None:
         """Show the pull request in the issue's sidebar; twice is the same as once."""
         await link(self._api, origin, standing.pull_request_url)
 
-    async def _text(self, standing: Stands) -> str:
+    async def _text(self, standing: Standing) -> str:
         done = standing.status is TaskStatus.SUCCEEDED and not standing.pull_request_url
         report = last_report(await self._journals.journal(standing.task_id)) if done else ""
         return self._texts.status(
@@ -150,5 +117,5 @@ def _issue_of(origin: Delivery) -> str:
     return issue_id
 
 
-def _named(standing: Stands, number: int) -> str:
+def _named(standing: Standing, number: int) -> str:
     return f"status:{standing.task_id}:{number}"

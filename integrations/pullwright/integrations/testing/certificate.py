@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import ssl
 import subprocess
@@ -16,7 +17,7 @@ distinguished_name = name
 x509_extensions = extensions
 prompt = no
 [name]
-CN = Pullwright rehearsal
+CN = Pullwright rehearsal {number}
 [extensions]
 basicConstraints = critical, CA:TRUE
 keyUsage = critical, digitalSignature, keyCertSign
@@ -50,7 +51,8 @@ def make_certificate(folder: Path) -> Certificate:
     result = Certificate(certificate=folder / "certificate.pem", key=folder / "key.pem")
     # An own configuration file, because the system's may add extensions or be missing.
     config = folder / "openssl.cnf"
-    config.write_text(_CONFIG)
+    # A name of its own, because of two with one name in a file of trusted certificates only one would be found.
+    config.write_text(_CONFIG.format(number=secrets.token_hex(8)))
     command = [program, "req", "-x509", "-config", str(config), "-newkey", "ec", "-pkeyopt"]
     command += ["ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
     command += ["-keyout", str(result.key), "-out", str(result.certificate)]

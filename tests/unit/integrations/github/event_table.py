@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pullwright.integrations.commands import Verb
 from pullwright.integrations.github import meanings as m
-from pullwright.integrations.github.grammar import Verb
 from tests.unit.integrations.github.payload_samples import ANN, ISSUE, ME, PULL, REPOSITORY, check, comment
 
 MENTION = "@pull-bot fix the sum"

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pullwright.integrations.commands import AgentRequest, Verb
 from pullwright.integrations.github import meanings as m
 from pullwright.integrations.github.events import interpret
 from pullwright.integrations.github.failures import Refusal, to_error
-from pullwright.integrations.github.grammar import AgentRequest, Verb
 from pullwright.integrations.github.payloads import IssuePayload
 from tests.unit.integrations.github.event_table import MENTION, ROWS, RUN
 from tests.unit.integrations.github.payload_samples import (

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pullwright.integrations.github.grammar import INSTRUCTION_LIMIT, AgentRequest, Verb, read_request
+from pullwright.integrations.commands import INSTRUCTION_LIMIT, AgentRequest, Verb
+from pullwright.integrations.github.grammar import read_request
 
 NAMES = ["pull-bot[bot]"]
 WORDS = st.text(st.characters(codec="ascii", categories=["L", "N", "Zs"], include_characters="\n"), max_size=60)

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from pullwright.agents.intake.door import Unreadable
 from pullwright.agents.ports.inbox import NewDelivery
+from pullwright.integrations.commands import AgentRequest
 from pullwright.integrations.github.door import GitHubDoor
 from pullwright.integrations.github.events import interpret
-from pullwright.integrations.github.grammar import AgentRequest
 from pullwright.integrations.github.meaning_codec import MEANINGS, kind_of, meaning_from_json, meaning_to_json
 from pullwright.integrations.github.meanings import Ignored, InstallationChanged, Meaning
 from pullwright.integrations.signatures import GITHUB, Secret, sign

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pullwright.integrations.github.grammar import Verb, read_request
+from pullwright.integrations.commands import Verb
+from pullwright.integrations.github.grammar import read_request
 from pullwright.integrations.github.markers import Marker, MarkerKey, holds_marker
 from pullwright.integrations.github.status_text import MOST_STEPS, BotTexts, Phase, PlanStep, StatusReport, StepState
 from pullwright.integrations.github.text import BODY_LIMIT

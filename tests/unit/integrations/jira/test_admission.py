@@ -9,8 +9,8 @@ import jwt
 import pytest
 
 from pullwright.agents.errors import ConfigError
+from pullwright.agents.intake.door import PATH_SECRET
 from pullwright.integrations.jira.admission import (
-    PATH_SECRET,
     HeaderAdmission,
     PathAdmission,
     SignedAdmission,
