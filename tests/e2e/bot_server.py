@@ -44,6 +44,10 @@ class BotServer:
         return f"http://127.0.0.1:{self._port}"
 
     @property
+    def home(self) -> Path:
+        return Path(self.environment["AGENT_HOME"])
+
+    @property
     def said(self) -> str:
         """Everything that all of its processes wrote."""
         return "".join(self._lines)
@@ -54,9 +58,7 @@ class BotServer:
 
     def start(self) -> None:
         """Start it and wait until it listens."""
-        command = Stage.command(
-            "serve", "--port", str(self._port), "--slots", str(self._slots), "--drain-seconds", "1"
-        )
+        command = Stage.command("serve", "--port", str(self._port), "--slots", str(self._slots), "--drain-seconds", "1")
         with self._lock:
             self._listens.clear()
             self._process = subprocess.Popen(

@@ -8,7 +8,7 @@ from typing import Protocol
 import pytest
 
 from pullwright.agents.change import Change, RepositoryRef
-from pullwright.agents.errors import ConfigError, NotFound, RemoteRejected
+from pullwright.agents.errors import AuthFailed, ConfigError, NotFound, RemoteRejected
 from pullwright.agents.ports.code_host import Access, CodeHost
 
 TITLE = "Totals are wrong: “1 cent”"
@@ -52,9 +52,10 @@ class CodeHostContract:
     async def test_the_default_branch_is_the_hosts(self, stage: CodeHostStage) -> None:
         assert await stage.host.default_branch(stage.repository) == "trunk"
 
-    async def test_an_unknown_repository_is_not_found(self, stage: CodeHostStage) -> None:
+    async def test_an_unknown_repository_is_named(self, stage: CodeHostStage) -> None:
+        """Whether it is not there, or nobody let us in, can not be told apart with every kind of credential."""
         unknown = replace(stage.repository, name="nowhere")
-        with pytest.raises(NotFound, match="nowhere") as caught:
+        with pytest.raises((NotFound, AuthFailed), match="nowhere") as caught:
             await stage.host.default_branch(unknown)
         assert "\n" not in str(caught.value)
 
