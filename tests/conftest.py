@@ -24,7 +24,7 @@ ENGINE = ("attacks/", "chaos/", "cli/", "e2e/", "examples/", "sandbox/", "test_s
 """Parts of the paths of integration tests that need the engine, or processes and hosts to themselves."""
 
 
-class OneForTheEngine(LoadScopeScheduling):  # type: ignore[misc]
+class OneForTheEngine(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
     """Of several processes one runs everything that needs the engine, one after the other; the rest is shared."""
 
     def _split_scope(self, nodeid: str) -> str:

@@ -34,7 +34,7 @@ FIRST = "Good morning from {name}.\n"
 LONG = "Good morning from {name} to everybody who reads this.\n"
 LAST = "Good morning from {name}\nto everybody who reads this.\n"
 REMARK = "@pull-bot please greet everybody in {name}.txt"
-SECONDS = 100.0
+SECONDS = 150.0
 EVERY = 0.05
 
 
@@ -45,7 +45,11 @@ def replies(file: str, content: str, title: str) -> list[Reply]:
     return [Reply(calls=(("write", write),)), Reply(calls=(("finish", finish),))]
 
 
-def script(names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], Reply]:
+Meanwhile = dict[str, Callable[[], object]]
+"""Name → what happens, once, while the model works on its issue or pull request."""
+
+
+def script(names: tuple[str, ...], meanwhile: Meanwhile) -> Callable[[Mapping[str, Any]], Reply]:
     """Answer by what a conversation is about."""
     first = {f"Issue {name}": replies(f"{name}.txt", FIRST.format(name=name), f"Greet from {name}") for name in names}
     asked = {
@@ -56,6 +60,10 @@ def script(names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], Reply]:
     of_repair, of_others = by_turn(repair), by_turn({**asked, **first})
 
     def answer(request: Mapping[str, Any]) -> Reply:
+        begun = any(message["role"] == "assistant" for message in request["messages"])
+        for name in names if begun else ():
+            if f"{name}.txt" in first_user_text(request):
+                meanwhile.pop(name, lambda: None)()
         return (of_repair if "Checks of pull request" in first_user_text(request) else of_others)(request)
 
     return answer
@@ -68,14 +76,21 @@ class BotLife:
     rehearsal: Rehearsal
     shop: Repository
     server: BotServer
-    endpoint: ScriptedEndpoint
+    meanwhile: Meanwhile
     issues: dict[str, int] = field(default_factory=dict)
     """Name → number."""
+    asked: set[str] = field(default_factory=set)
+    """Names of those that somebody labelled."""
 
     def open_issue(self, name: str) -> int:
         number = self.ann.open_issue(self.shop, f"Issue {name}", f"Write `{name}.txt`, please.").number
         self.issues[name] = number
         return number
+
+    def ask(self, name: str) -> None:
+        """Label an issue."""
+        self.asked.add(name)
+        self.ann.label(self.shop, self.issues[name], "agent")
 
     @property
     def ann(self) -> Person:
@@ -95,11 +110,14 @@ class BotLife:
     def head(self, name: str) -> str:
         return self.shop.head_sha(self.pull(name))
 
-    def commits(self, name: str) -> list[CommitInfo]:
-        """What the pull request adds, oldest first."""
+    def shas(self, name: str) -> list[str]:
+        """The commits that the pull request adds, oldest first."""
         head, base = self.head(name), self.shop.bare.require("refs/heads/main")
-        shas = self.shop.bare.git("rev-list", "--reverse", f"{base}..{head}").decode().split()
-        return [self.shop.bare.commit_info(sha) for sha in shas]
+        return self.shop.bare.git("rev-list", "--reverse", f"{base}..{head}").decode().split()
+
+    def commits(self, name: str) -> list[CommitInfo]:
+        """What they say of themselves."""
+        return [self.shop.bare.commit_info(sha) for sha in self.shas(name)]
 
     def greeting(self, name: str) -> str:
         return self.shop.bare.read(self.head(name), f"{name}.txt".encode()).decode()
@@ -132,6 +150,15 @@ def signs(reactions: list[Reaction]) -> list[str]:
     return [reaction.content for reaction in reactions if reaction.user == BOT]
 
 
+def is_over(life: BotLife, name: str) -> bool:
+    """Whether the last words of a life are said."""
+    for pull in life.pulls(name):
+        said = life.said_on(pull.issue)
+        done = len(said) > 1 and all("**Done.**" in comment.body for comment in said)
+        return done and not pull.draft and "rocket" in signs(pull.issue.reactions)
+    return False
+
+
 @contextmanager
 def bot_life(folder: Path, *names: str, slots: int = 2, **settings: str) -> Iterator[BotLife]:
     """Set everything up; the issues are there, and nobody has asked for anything."""
@@ -141,12 +168,13 @@ def bot_life(folder: Path, *names: str, slots: int = 2, **settings: str) -> Iter
         pipeline = Pipeline(checks={"tests": CHECK, "style": SHORT})
         shop = rehearsal.repository("shop", {"check.sh": "ls\n", "hello.txt": "Hello.\n"}, checks=[pipeline])
         rehearsal.person("ann")
-        endpoint = stack.enter_context(ScriptedEndpoint(script(names)))
+        meanwhile: Meanwhile = {}
+        endpoint = stack.enter_context(ScriptedEndpoint(script(names, meanwhile)))
         (folder / "agent-home").mkdir()
         environment = environment_of(rehearsal, folder, endpoint.url) | settings
         server = stack.enter_context(BotServer(environment, folder, slots=slots))
         rehearsal.send_hooks_to(f"{server.url}/webhooks/github/main")
-        life = BotLife(rehearsal=rehearsal, shop=shop, server=server, endpoint=endpoint)
+        life = BotLife(rehearsal=rehearsal, shop=shop, server=server, meanwhile=meanwhile)
         for name in names:
             life.open_issue(name)
         yield life

@@ -44,6 +44,10 @@ class BotServer:
         return f"http://127.0.0.1:{self._port}"
 
     @property
+    def home(self) -> Path:
+        return Path(self.environment["AGENT_HOME"])
+
+    @property
     def said(self) -> str:
         """Everything that all of its processes wrote."""
         return "".join(self._lines)

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.bot_life import BOT, FIRST, LAST, LONG, BotLife, bot_life, signs
+from tests.e2e.bot_life import BOT, FIRST, LONG, bot_life, is_over, signs
+from tests.e2e.bot_verdict import limit_runs, most_at_once, wrong_with
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(400)]
 
 
 def test_from_a_label_over_a_review_and_a_red_check_to_ready(tmp_path: Path) -> None:
     with bot_life(tmp_path, "one") as life:
-        life.ann.label(life.shop, life.issues["one"], "agent")
+        life.ask("one")
         life.wait(lambda: "rocket" in signs(life.issue("one").reactions), "the pull request is opened")
         pull, (first,) = life.pull("one"), life.commits("one")
         assert pull.draft
@@ -31,26 +32,22 @@ def test_from_a_label_over_a_review_and_a_red_check_to_ready(tmp_path: Path) -> 
         life.wait(lambda: not pull.draft, "the pull request is ready")
         assert life.checked(life.head("one")) == "success"
         life.rehearsal.wait_settled()
-        assert_as_it_should_be(life, "one")
-        assert life.rehearsal.forge.violations == []
-        assert "Traceback" not in life.server.said
+        assert wrong_with(life) == []
 
 
-def assert_as_it_should_be(life: BotLife, name: str) -> None:
-    """Check what there is at the end of a life, which is the same whatever happened on the way."""
-    pull, issue = life.pull(name), life.issue(name)
-    assert life.greeting(name) == LAST.format(name=name)
-    commits = life.commits(name)
-    assert len(commits) == 3
-    for commit in commits:
-        assert commit.author["name"] == "Pullwright"
-        assert "Co-authored-by: ann <" in commit.message
-    (on_issue,) = life.said_on(issue)
-    assert "Done." in on_issue.body
-    assert f"/pull/{pull.number}" in on_issue.body
-    answered = life.said_on(pull.issue)
-    assert ["Done." in comment.body for comment in answered] == [True, True]
-    assert signs(issue.reactions) == ["eyes", "rocket"]
-    (remark,) = pull.review_comments
-    assert signs(remark.reactions) == ["eyes", "rocket"]
-    assert pull.issue.author == BOT
+def test_several_issues_at_once_share_the_places_of_their_repository(tmp_path: Path) -> None:
+    names = ("one", "two", "three")
+    with bot_life(tmp_path, *names, slots=3) as life:
+        limit_runs(life.server.home, f"{life.rehearsal.forge.host}/acme/shop", 2)
+        for name in names:
+            life.ask(name)
+        for name in names:
+            life.ann.label(life.shop, life.issues[name], "urgent")
+            life.ann.assign(life.shop, life.issues[name], BOT)
+        life.wait(lambda: all(life.pulls(name) for name in names), "all pull requests are opened")
+        for name in names:
+            life.ask_for_more(name)
+        life.wait(lambda: all(is_over(life, name) for name in names), "all are ready")
+        life.rehearsal.wait_settled()
+        assert wrong_with(life) == []
+        assert most_at_once(life.server.home) == 2

@@ -41,6 +41,7 @@ def git_environment(
     protocols: tuple[str, ...] = (),
     index: Path | None = None,
     more: Mapping[str, str] | None = None,
+    more_settings: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """Return the whole environment of a git process.
 
@@ -49,8 +50,10 @@ def git_environment(
         protocols: What git may speak: ``https``, ``http``, ``file``.
         index: The index file to use, for commands that need one.
         more: Further variables.
+        more_settings: Further settings; they are in the environment only, not in the list of processes.
     """
-    settings = {**SETTINGS, **{f"protocol.{name}.allow": "always" for name in protocols}}
+    allowed = {f"protocol.{name}.allow": "always" for name in protocols}
+    settings = {**SETTINGS, **allowed, **(more_settings or {})}
     environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     # git's TLS library knows only git's own variable.
     authorities = environment.get("SSL_CERT_FILE") or environment.get("CURL_CA_BUNDLE")

@@ -21,7 +21,7 @@ from pullwright.sandbox.git_errors import first_reason, redact, remote_error
 from pullwright.sandbox.mirror_checkpoints import MirrorCheckpoints, patched_tree
 from pullwright.sandbox.mirror_compare import MirrorComparisons, parse_numstat
 from pullwright.sandbox.mirror_git import Completed, GitRunner
-from pullwright.sandbox.mirror_place import ASKPASS, checked_ref, full_sha, mirror_path, protocols
+from pullwright.sandbox.mirror_place import ASKPASS, checked_ref, full_sha, mirror_path, protocols, signed_in_at_once
 from pullwright.sandbox.mirror_policy import judge
 from pullwright.sandbox.policy import Policy, PolicyLimits
 from pullwright.sandbox.policy_paths import AllowedPaths
@@ -241,8 +241,10 @@ class GitMirror:
     async def _environment(
         self, repository: RepositoryRef, credential: Credential | None, git_dir: Path | None
     ) -> AsyncIterator[Mapping[str, str]]:
-        secret = {}
+        secret: Mapping[str, str] = {}
+        settings: Mapping[str, str] = {}
         if credential is not None and repository.host:
+            settings = signed_in_at_once(repository, credential)
             askpass = await self._askpass()
             secret = {
                 "GIT_ASKPASS": str(askpass),
@@ -250,7 +252,7 @@ class GitMirror:
                 "AGENT_GIT_USER": credential.user,
                 "AGENT_GIT_TOKEN": credential.token,
             }
-        yield git_environment(git_dir=git_dir, protocols=protocols(repository), more=secret)
+        yield git_environment(git_dir=git_dir, protocols=protocols(repository), more=secret, more_settings=settings)
 
     async def _askpass(self) -> Path:
         file = anyio.Path(self._root, "askpass")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from pullwright.agents.change import RepositoryRef
 from pullwright.agents.errors import ConfigError
+from pullwright.agents.ports.mirror import Credential
 
 # Answers only for the host that the token is for: a redirect or a submodule elsewhere gets nothing.
 ASKPASS = """#!/bin/sh
@@ -25,6 +28,17 @@ esac
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _PART = re.compile(r"[A-Za-z0-9_.-]+")
 _FORBIDDEN_IN_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|\.lock(/|$)|(^|/)\.|[./]$|^[-/@]")
+
+
+def signed_in_at_once(repository: RepositoryRef, credential: Credential) -> Mapping[str, str]:
+    """Return the settings with which git shows a credential, to this host only, before it is asked for one.
+
+    git that is asked first, and then redirected because the repository has another name now, goes on at the old
+    address (seen in 2.39), where nothing can be read or pushed.
+    """
+    basic = base64.b64encode(f"{credential.user}:{credential.token}".encode()).decode()
+    url = urlsplit(repository.url)
+    return {f"http.{url.scheme}://{repository.host}/.extraHeader": f"Authorization: Basic {basic}"}
 
 
 def mirror_path(root: Path, repository: RepositoryRef) -> Path:

@@ -126,12 +126,15 @@ async def test_a_redirected_write_wrote_nothing_and_says_so(
     assert comments(forge) == 0
 
 
-async def test_a_renamed_repository_is_read_and_not_written(forge: RehearsalForge, client: GitHubClient) -> None:
+async def test_a_renamed_repository_is_read_and_not_written(
+    forge: RehearsalForge, client: GitHubClient, caplog: pytest.LogCaptureFixture
+) -> None:
     forge.rename_repository("acme", "shop", "store")
     assert (await client.talk(read)).id
     with pytest.raises(RemoteRejected, match="another name"):
         await client.talk(write, writes=True)
     assert len(forge.repository("acme", "store").issues[1].comments) == 0
+    assert not [record for record in caplog.records if record.name.startswith("github")]
 
 
 @pytest.mark.parametrize(

@@ -214,6 +214,7 @@ async def test_from_a_label_over_a_question_to_a_pull_request(scene: Scene, ann:
     [signal] = await scene.store.signals(task.id)
     assert (signal.kind, signal.text, signal.author) == (SignalKind.ANSWER, "the left one", "ann")
     task = await scene.claim()
+    await scene.store.append(task, [], consumed=[signal.id])
     await scene.note(task, step(2), ChangeVerified(evidence=GOOD))
     await scene.note(task, ChangePublished(branch="agent/1-x", pull_request_url="https://x.test/acme/shop/pull/2"))
     await scene.succeed(task)

@@ -18,6 +18,10 @@ logger = logging.getLogger(__name__)
 
 EVERY_SECONDS: Final = 900.0
 
+SOON_SECONDS: Final = 90.0
+"""When the second look is. What got lost while this process was away was often told seconds before the first one, when
+GitHub does not count it as lost yet."""
+
 FIRST_LOOK: Final = timedelta(days=3)
 """How far back the first look goes: as long as GitHub keeps what it could not deliver."""
 
@@ -62,7 +66,7 @@ class CatchUp:
         return news
 
     async def _ask_again_and_again(self, source: Source) -> None:
-        since = self._clock.now() - FIRST_LOOK
+        since, pause = self._clock.now() - FIRST_LOOK, min(SOON_SECONDS, self._every)
         while True:
             begun = self._clock.now()
             try:
@@ -70,7 +74,8 @@ class CatchUp:
                 since = begun - OVERLAP
             except (IntegrationError, StoreError) as exc:
                 logger.warning("%s was not asked for what was missed: %s", source.name, exc)
-            await self._clock.sleep(self._every)
+            await self._clock.sleep(pause)
+            pause = self._every
 
     async def _forget(self) -> None:
         try:

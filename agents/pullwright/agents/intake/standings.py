@@ -8,6 +8,7 @@ from functools import reduce
 
 from pullwright.agents.budget import Usage
 from pullwright.agents.events import (
+    ChangeCommitted,
     ChangePublished,
     ChangeVerified,
     ConversationCompacted,
@@ -39,7 +40,10 @@ def _after(before: Standing, event: RunEvent) -> Standing:
         case RunFinished():
             return replace(_moved(before, TaskStatus(event.status), event.reason), steps=event.steps)
         case ChangeVerified():
-            return replace(before, verified=event.evidence.verified)
+            ran = tuple((result.command, result.exit_code) for result in event.evidence.after)
+            return replace(before, verified=event.evidence.verified, checks=ran)
+        case ChangeCommitted():
+            return replace(before, commit=event.head_sha)
         case ChangePublished():
             return replace(before, branch=event.branch, pull_request_url=event.pull_request_url)
     return _having_worked(before, event)

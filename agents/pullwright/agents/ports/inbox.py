@@ -126,6 +126,8 @@ class InboxStore(Protocol):
     async def tell(self, delivery: Delivery, task_id: str, kind: SignalKind, text: str, *, author: str = "") -> Task:
         """Tell a task something, as ``TaskStore.send`` with the delivery's key, and settle the delivery as ``told``.
 
+        When the task ends without having heard it, and nobody stopped it, the delivery waits again.
+
         Raises:
             TaskNotFound, IllegalTransition: Nothing was changed.
             LeaseLost: Somebody else has taken the delivery since.

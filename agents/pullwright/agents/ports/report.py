@@ -45,6 +45,10 @@ class Standing:
     pull_request_url: str = ""
     verified: bool | None = None
     """What fresh containers said; None when they were not asked yet."""
+    checks: tuple[tuple[str, int | None], ...] = ()
+    """What ran there with the change: commands and their exit codes, None for one that took too long."""
+    commit: str = ""
+    """The newest commit of the change."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

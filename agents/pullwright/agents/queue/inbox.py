@@ -24,6 +24,7 @@ from pullwright.agents.queue import filing, reports
 from pullwright.agents.queue import life as rules
 from pullwright.agents.queue.bell import INBOX
 from pullwright.agents.queue.database import Database, Row, Transaction, Value, one
+from pullwright.agents.queue.records import DELIVERED
 from pullwright.agents.queue.rows import maybe, moment, task_of
 from pullwright.agents.task import Task, TaskSpec, TaskStatus
 
@@ -264,7 +265,7 @@ def delivery_of(row: Row) -> Delivery:
 
 def signal_key(delivery: Delivery) -> str:
     """Return the key of the signal that a delivery becomes."""
-    return f"delivery:{delivery.id}"
+    return f"{DELIVERED}{delivery.id}"
 
 
 def put_off_status(times: int) -> DeliveryStatus:

@@ -100,6 +100,11 @@ def finished(life: Life, status: TaskStatus, reason: str) -> Life:
     return _moved(life, status, reason)
 
 
+def leaves_words(status: TaskStatus) -> bool:
+    """Say whether what a task was told and did not hear is for another one now; who stops it wants no other one."""
+    return status.terminal and status is not TaskStatus.CANCELED
+
+
 def parked(life: Life, wait: WaitReason, question: str) -> Life:
     """The attempt ends, and the task waits for somebody; one that is to be canceled ends instead."""
     if life.status is TaskStatus.CANCELING:

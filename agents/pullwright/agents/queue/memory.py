@@ -64,7 +64,7 @@ class MemoryStore(MemoryKeep, MemoryInbox, MemorySchedules):
         self._records: dict[str, _Record] = {}
         self._lanes: dict[str, Lane] = {}
         self._workers: dict[str, Worker] = {}
-        self._keys: set[str] = set()
+        self._keys: dict[str, str] = {}
         self._spendings = Spendings()
         self._changed = anyio.Event()
 
@@ -127,9 +127,9 @@ class MemoryStore(MemoryKeep, MemoryInbox, MemorySchedules):
         after = rules.answered(record.life) if kind is SignalKind.ANSWER else record.life
         if after.status.terminal:
             raise IllegalTransition(f"task {task_id!r} is {after.status.value} and hears nothing any more")
-        self._keys |= {key}
         record.told += 1
         number = f"{task_id}-{record.told:06d}"
+        self._keys[key] = number
         now = self._clock.now()
         signal = Signal(id=number, task_id=task_id, kind=kind, text=text, author=author, created_at=now)
         record.signals.append(signal)
@@ -346,6 +346,10 @@ class MemoryStore(MemoryKeep, MemoryInbox, MemorySchedules):
                 seconds=life.pause(self._now()),
             )
             self._write(record, [] if told else [moved])
+        if rules.leaves_words(life.status):
+            unheard = {signal.id for signal in record.signals}
+            self._decide_again({key for key, number in self._keys.items() if number in unheard})
+            self._keys = {key: number for key, number in self._keys.items() if number not in unheard}
         self._announce()
         return record.shown()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -185,6 +185,12 @@ class MemoryInbox(MemoryReports):
             if entry.taken_by == holder:
                 entry.taken_until = 0.0
         self._tell_of_deliveries()
+
+    def _decide_again(self, keys: Collection[str]) -> None:
+        """Let deliveries wait again whose signals have these keys."""
+        for entry in self._entries.values():
+            if entry.delivery.status is DeliveryStatus.TOLD and signal_key(entry.delivery) in keys:
+                entry.delivery = replace(entry.delivery, status=DeliveryStatus.WAITING, task_id="", run_at=None)
 
     def _known(self, new: NewDelivery, meaning_key: str) -> list[_Entry]:
         def same(one: Delivery) -> bool:

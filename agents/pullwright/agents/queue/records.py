@@ -25,7 +25,7 @@ from pullwright.agents.ports.lease import AttemptOutcome
 from pullwright.agents.queue.codec import outcome_of
 from pullwright.agents.queue.database import Row, Transaction, Value, one
 from pullwright.agents.queue.fair import Lane, on_return
-from pullwright.agents.queue.life import Life
+from pullwright.agents.queue.life import Life, leaves_words
 from pullwright.agents.queue.rows import (
     event_values,
     lane_of,
@@ -39,6 +39,9 @@ from pullwright.agents.queue.rows import (
 from pullwright.agents.queue.spending import SPEND
 from pullwright.agents.queue.spending import values_of as spending_values
 from pullwright.agents.task import LIVE, Task, TaskStatus
+
+DELIVERED: Final = "delivery:"
+"""How the key of a signal begins that a delivery has become; the delivery's id follows."""
 
 LOCK: Final = "SELECT * FROM task WHERE id = :id FOR UPDATE"
 SAVE: Final = """
@@ -61,6 +64,11 @@ WHERE id = :id AND attempt = :attempt AND status IN ('running', 'canceling') RET
 OUTCOME: Final = """
 UPDATE task SET branch = :branch, pull_request_url = :pull_request_url, patch_path = :patch_path WHERE id = :id"""
 TAKE_SIGNAL: Final = "UPDATE signal SET consumed_at = :now WHERE id = :id AND task_id = :task_id AND consumed_at = 0"
+NOT_HEARD: Final = f"task_id = :id AND consumed_at = 0 AND substr(key, 1, {len(DELIVERED)}) = '{DELIVERED}'"
+DECIDE_AGAIN: Final = f"""
+UPDATE delivery SET status = 'waiting', task_id = '', run_at = 0 WHERE status = 'told'
+AND id IN (SELECT substr(key, {len(DELIVERED) + 1}) FROM signal WHERE {NOT_HEARD})"""
+FORGET_KEYS: Final = f"UPDATE signal SET key = '' WHERE {NOT_HEARD}"
 END_ATTEMPT: Final = """
 UPDATE attempt SET ended_at = :now, outcome = :outcome WHERE task_id = :id AND number = :attempt"""
 
@@ -164,6 +172,8 @@ def move(
         statements.append(LEAVE_LANE)
     if ended:
         statements.append(END_ATTEMPT)
+    if leaves_words(life.status):
+        statements += [DECIDE_AGAIN, FORGET_KEYS]
     outcome = _outcome(row, events)
     write(tx, row, life, events, statements, **lane_change, **outcome, outcome=ended.value if ended else "")
     if life.status is TaskStatus.QUEUED or old in LIVE:

@@ -14,7 +14,7 @@ from pullwright.agents.ports.inbox import MAX_PUT_OFF, TAKEN_SECONDS, Delivery, 
 from pullwright.agents.ports.outbox import EffectStatus
 from pullwright.agents.ports.store import SignalKind
 from pullwright.agents.task import TaskStatus
-from pullwright.agents.testing.contracts_store import a_running_task, a_spec
+from pullwright.agents.testing.contracts_store import a_running_task, a_spec, finished
 from pullwright.agents.testing.fake_clock import FakeClock
 
 NEW = NewDelivery(source="github", connection="main", key="k1", work_key="w#1", kind="labeled", content='{"a": 1}')
@@ -135,6 +135,28 @@ class InboxContract:
         assert ((await the_only(store)).status, (await the_only(store)).task_id) == (DeliveryStatus.TOLD, task.id)
         with pytest.raises(LeaseLost):
             await store.tell(delivery, task.id, SignalKind.MESSAGE, "hurry")
+
+    async def test_what_a_task_did_not_hear_is_decided_again(self, store: DurableStore) -> None:
+        running = await a_running_task(store)
+        heard = await taken(store)
+        await store.tell(heard, running.id, SignalKind.MESSAGE, "and the tests")
+        [signal] = await store.signals(running.id)
+        await store.append(running, [], consumed=[signal.id])
+        late = await taken(store, replace(NEW, key="k2"))
+        await store.tell(late, running.id, SignalKind.MESSAGE, "and the docs")
+        await store.finish(running, TaskStatus.SUCCEEDED, finished("succeeded"))
+        [again] = await store.take("w", limit=9)
+        assert (again.id, again.task_id) == (late.id, "")
+        live = await store.create(a_spec())
+        await store.tell(again, live.id, SignalKind.MESSAGE, "and the docs")
+        assert [one.text for one in await store.signals(live.id)] == ["and the docs"]
+
+    async def test_what_a_stopped_task_did_not_hear_is_over_with_it(self, store: DurableStore) -> None:
+        task = await store.create(a_spec())
+        delivery = await taken(store)
+        await store.tell(delivery, task.id, SignalKind.MESSAGE, "and the docs")
+        await store.cancel(task.id, reason="enough")
+        assert await store.take("w") == []
 
     async def test_what_can_not_be_told_changes_nothing(self, store: DurableStore) -> None:
         task = await store.create(a_spec())

@@ -68,7 +68,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._guarded(self._about)
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
+        size = int(self.headers["Content-Length"])
+        body = self.rfile.read(size)
+        if len(body) < size:
+            self.close_connection = True  # whoever asked went away in the middle
+            return
         if not self._authorized():
             return
         request = json.loads(body)

@@ -6,6 +6,7 @@ comes back is read by the models of ``payloads`` instead.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -29,6 +30,9 @@ from pullwright.integrations.github.tuning import GitHubTuning
 
 API_VERSION = "2022-11-28"
 USER_AGENT = "pullwright"
+
+# It prints every redirection by itself, past the redaction; what goes wrong reaches people as an error of ours.
+github.set_log_level(logging.WARNING)
 
 _JSON = "application/vnd.github+json"
 

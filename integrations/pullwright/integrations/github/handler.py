@@ -36,7 +36,7 @@ from pullwright.integrations.github.follow_up import (
 )
 from pullwright.integrations.github.markers import Marker, MarkerKey
 from pullwright.integrations.github.meaning_codec import meaning_from_json
-from pullwright.integrations.github.pulls import PullRequests, Where, where_of
+from pullwright.integrations.github.pulls import PullRequests, Where, obstacle, where_of
 from pullwright.integrations.github.repairs import REMEMBERED, Repairs
 from pullwright.integrations.github.reports import GitHubReports
 from pullwright.integrations.github.requested_work import (
@@ -94,6 +94,7 @@ class GitHubHandler:
         self._authority = authority
         self._host = host
         self._moments = moments
+        self._pulls = pulls
         self._voice = voice
         self._texts = texts
         self._markers = markers
@@ -208,7 +209,8 @@ class GitHubHandler:
         if request.request.verb is Verb.ANSWER:
             return self._refuse(delivery, "nobody waits for an answer here", aloud=True)
         number = pull_request_of(tasks[0]) if tasks else None
-        if number is not None and request.request.verb in (Verb.RETRY, Verb.REBASE):
+        again = request.request.verb in (Verb.RETRY, Verb.REBASE)
+        if number is not None and (again or (words and await self._goes_on(where, number))):
             return await self._follow_up(delivery, asked_of_issue(request, where, number))
         if reason := too_many(tasks, delivery.received_at, self._terms.tasks_per_hour):
             return self._refuse(delivery, reason, aloud=True)
@@ -221,6 +223,13 @@ class GitHubHandler:
             return self._refuse(delivery, "the issue is closed; open it again first", aloud=True)
         spec = specify(request, issue, at, repository=ref, terms=self._terms, boundary=secrets.token_hex(16))
         return File(spec=spec, words=words, author=author, meaning_key=meaning_key, reply=SEEN)
+
+    async def _goes_on(self, where: Where, number: int) -> bool:
+        """Whether words about an issue are for the pull request that came of it, rather than for another one."""
+        try:
+            return not obstacle(await self._pulls.read(where, number))
+        except NotFound:
+            return False
 
     async def _control(self, delivery: Delivery, control: m.ControlRequested, where: Where) -> Decision:
         tasks = await self._behind.of(where.repository, control.number or 0)

@@ -10,6 +10,7 @@ from pullwright.agents.ports.report import Shown, Standing
 from pullwright.agents.task import TaskStatus
 from pullwright.integrations.github.markers import Marker, MarkerKey
 from pullwright.integrations.github.meaning_codec import meaning_from_json
+from pullwright.integrations.github.meanings import ChecksCompleted
 from pullwright.integrations.github.status_text import BotTexts, Phase, PlanStep, StatusReport, StepState
 from pullwright.integrations.github.voice import Place, Voice, place_of
 
@@ -69,8 +70,7 @@ class GitHubReports:
             await self._voice.react(_place(origin, standing), sign)
 
     def _text(self, origin: Delivery, standing: Standing, number: int) -> str:
-        actor = meaning_from_json(origin.content).actor
-        report = report_of(standing, requester=actor.login if actor else "", cost=self._cost(standing))
+        report = report_of(standing, requester=_requester(origin), cost=self._cost(standing))
         work_key = _place(origin, standing).work_key
         return self._texts.status(report, self._markers.make(_marker(standing, number), work_key=work_key))
 
@@ -87,12 +87,20 @@ def report_of(standing: Standing, *, requester: str, cost: str = "") -> StatusRe
         branch=standing.branch,
         pull_request_url=standing.pull_request_url,
         verified=standing.verified if standing.status is TaskStatus.SUCCEEDED or standing.pull_request_url else None,
+        checks=standing.checks,
+        commit=standing.commit if standing.pull_request_url else "",
         cost=_cost(standing, cost),
     )
 
 
 def _place(origin: Delivery, standing: Standing) -> Place:
     return place_of(origin, "" if standing.work_key == origin.work_key else standing.work_key)
+
+
+def _requester(origin: Delivery) -> str:
+    """Return who asked; nobody did where checks failed, though somebody's push started them."""
+    meaning = meaning_from_json(origin.content)
+    return meaning.actor.login if meaning.actor and not isinstance(meaning, ChecksCompleted) else ""
 
 
 def _doing(standing: Standing) -> str:

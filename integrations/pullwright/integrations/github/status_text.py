@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from pullwright.integrations.github.text import BODY_LIMIT
 from pullwright.integrations.markdown import clip, close_code, code_span, defuse, defuse_line
@@ -57,6 +58,9 @@ _VERDICTS = {
     True: "Verified: the checks passed in a fresh container",
     False: "**Not verified**: no check ran and passed in a fresh container",
 }
+MOST_CHECKS: Final = 5
+"""So many checks are named."""
+_COMMIT = re.compile(r"[0-9a-f]{7,64}", re.ASCII)
 _ENDED = frozenset({Phase.DONE, Phase.FAILED, Phase.STOPPED})
 
 
@@ -86,6 +90,10 @@ class StatusReport:
     pull_request_url: str = ""
     verified: bool | None = None
     """What the checks said of the change; None when they were not asked."""
+    checks: Sequence[tuple[str, int | None]] = ()
+    """Their commands and exit codes; None for one that took too long."""
+    commit: str = ""
+    """The commit that was published last."""
     details_url: str = ""
     """Where the whole run can be seen."""
     cost: str = ""
@@ -126,7 +134,8 @@ class BotTexts:
             _ahead(report.ahead),
             f"Now: {self._safe_line(report.doing, 200)}" if report.doing else "",
             f"Pull request: {_link(report.pull_request_url)}" if _link(report.pull_request_url) else "",
-            _VERDICTS[report.verified],
+            f"Commit: {report.commit}" if _COMMIT.fullmatch(report.commit) else "",
+            _verdict(report),
             f"Branch: {code_span(sanitise_line(report.branch, 200))}" if report.branch else "",
             f"Asked for by {code_span(sanitise_line(report.requester, 100))}" if report.requester else "",
             f"Cost so far: {self._safe_line(report.cost, 200)}" if report.cost else "",
@@ -171,6 +180,18 @@ class BotTexts:
     def _finished(self, parts: Iterable[str], marker: str) -> str:
         text = self._redact("\n\n".join(part for part in parts if part))
         return f"{close_code(clip(text, BODY_LIMIT - len(marker) - 2))}\n\n{marker}"
+
+
+def _verdict(report: StatusReport) -> str:
+    verdict = _VERDICTS[report.verified]
+    if not (verdict and report.checks):
+        return verdict
+    ran = [
+        f"{code_span(sanitise_line(command, 120))} ({'it took too long' if code is None else f'exit code {code}'})"
+        for command, code in report.checks[:MOST_CHECKS]
+    ]
+    left = len(report.checks) - len(ran)
+    return f"{verdict}: {', '.join(ran)}{f' and {left} more' if left else ''}"
 
 
 def _ahead(tasks: int) -> str:

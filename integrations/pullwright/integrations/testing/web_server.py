@@ -149,7 +149,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         with tempfile.SpooledTemporaryFile(_SPOOL) as body:
-            self._read_body(body)
+            if not self._read_body(body):
+                self.close_connection = True  # as every server does with a request that was cut short
+                return
             parts = urlsplit(self.path)
             request = Request(
                 method=self.command,
@@ -168,10 +170,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_GET = do_HEAD = do_POST = do_PATCH = do_PUT = do_DELETE = _answer
 
-    def _read_body(self, body: IO[bytes]) -> None:
+    def _read_body(self, body: IO[bytes]) -> bool:
+        """Read what belongs to the request; False when its sender went away before it was whole."""
+        left = 0
         if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
-            while size := int(self.rfile.readline().split(b";")[0], 16):
-                body.write(self.rfile.read(size))
+            while size := int(self.rfile.readline().split(b";")[0] or b"-1", 16):
+                if size < 0 or body.write(self.rfile.read(size)) < size:
+                    return False
                 self.rfile.readline()
             self.rfile.readline()
         else:
@@ -180,6 +185,7 @@ class _Handler(BaseHTTPRequestHandler):
                 body.write(block)
                 left -= len(block)
         body.seek(0)
+        return left == 0
 
     def _send(self, response: Response) -> None:
         self.send_response(response.status)

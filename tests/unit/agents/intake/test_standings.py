@@ -114,6 +114,7 @@ def test_what_was_opened_and_whether_it_is_verified(exit_code: int | None, verdi
     published = ChangePublished(branch="agent/7", pull_request_url="https://x/pull/1")
     stands = after(verified(exit_code), published)
     assert (stands.verified, stands.branch, stands.pull_request_url) == (verdict, "agent/7", "https://x/pull/1")
+    assert [code for _, code in stands.checks] == [exit_code]
 
 
 def test_it_does_not_matter_in_how_many_pieces_a_journal_is_read() -> None:

@@ -203,6 +203,16 @@ async def test_trying_again_goes_on_with_the_pull_request(scene: Scene, where: s
     assert spec.continues is not None
 
 
+@pytest.mark.parametrize("is_open", [True, False])
+async def test_more_words_on_the_issue_are_for_its_pull_request_while_that_is_open(scene: Scene, is_open: bool) -> None:
+    await scene.published()
+    scene.github.pull = replace(PULL_FACTS, open=is_open)
+    more = comment("@pull-bot and the docs", id=31)
+    spec = spec_of(await scene.decide("issue_comment.created", issue=ISSUE, comment=more))
+    assert (spec.continues is not None) is is_open
+    assert "and the docs" in spec.instruction
+
+
 async def test_a_bare_fix_is_told_which_checks_fail(scene: Scene) -> None:
     await scene.published()
     spec = spec_of(await say(scene, "@pull-bot"))

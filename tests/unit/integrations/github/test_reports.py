@@ -19,6 +19,7 @@ from pullwright.agents.worker.outbox import Made
 from pullwright.integrations.github.door import new_delivery
 from pullwright.integrations.github.events import interpret
 from pullwright.integrations.github.markers import Marker, MarkerKey
+from pullwright.integrations.github.meanings import Actor, ChecksCompleted, CheckSource, RepositoryFacts
 from pullwright.integrations.github.reports import PHASES, GitHubReports, report_of
 from pullwright.integrations.github.status_text import BotTexts, Phase, StepState
 from pullwright.integrations.github.voice import Place
@@ -103,6 +104,27 @@ async def test_a_task_about_another_place_is_shown_there() -> None:
     assert await reports.find(asked, repair, 1) is not None
     await reports.write(asked, replace(STANDING, work_key=asked.work_key), 1)
     assert voice.numbers == [9, 7]
+
+
+@pytest.mark.anyio
+async def test_a_repair_is_shown_where_it_is_made_and_nobody_asked_for_it() -> None:
+    ended = ChecksCompleted(
+        delivery_id="d",
+        actor=Actor(id=1, login="pull-bot[bot]", kind="Bot"),
+        repository=RepositoryFacts(id=5, full_name="acme/shop", private=True),
+        source=CheckSource.CHECK_RUN,
+        sha="a" * 40,
+        branch="agent/7-x",
+        conclusion="failure",
+        name="tests",
+        id=1,
+    )
+    store, voice = MemoryStore(FakeClock()), FakeVoice()
+    await store.receive(new_delivery(ended, "main", "k1"))
+    [asked] = await store.deliveries()
+    await reports_of(voice).write(asked, replace(STANDING, work_key="github.com/5#9"), 1)
+    assert voice.numbers == [9]
+    assert "Asked for" not in voice.comments["1"]
 
 
 @pytest.mark.anyio

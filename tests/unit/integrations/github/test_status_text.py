@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -105,6 +106,16 @@ def test_a_status_says_all_there_is() -> None:
         "To stop me write `/agent stop` on a line of its own.\n\n"
         f"{MARKER}"
     )
+
+
+def test_a_change_is_named_with_what_ran_on_it() -> None:
+    ran = [("make x", 0), ("slow", None), *[("more", 1)] * 5]
+    report = StatusReport(phase=Phase.DONE, verified=False, checks=ran, commit="0123456789abcdef")
+    said = TEXTS.status(report, MARKER)
+    assert "- Commit: 0123456789abcdef\n" in said
+    assert "passed in a fresh container: `make x` (exit code 0), `slow` (it took too long), `more` (exit" in said
+    assert "and 2 more" in said
+    assert "Commit" not in TEXTS.status(replace(report, commit="@ann"), MARKER)
 
 
 def test_a_question_says_how_to_answer() -> None:
