@@ -20,16 +20,19 @@ from tests.postgres import (
 
 __all__ = ["empty_postgres_url", "migrated_template", "postgres_of_its_own", "postgres_url", "shared_postgres"]
 
-ENGINE = ("attacks/", "chaos/", "cli/", "e2e/", "examples/", "sandbox/", "test_sandbox_contract")
-"""Parts of the paths of integration tests that need the engine, or processes and hosts to themselves."""
+WHOLE_LIVES = ("tests/chaos/", "tests/e2e/", "tests/examples/")
+ENGINE = ("integration/attacks/", "integration/cli/", "integration/sandbox/", "test_sandbox_contract")
+"""Parts of the paths of tests that need the engine."""
 
 
-class OneForTheEngine(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
-    """Of several processes one runs everything that needs the engine, one after the other; the rest is shared."""
+class TwoForTheEngine(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
+    """Of several processes one runs what kills and waits, one what fills the engine, in order; the rest is shared."""
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.partition("::")[0]
-        return "engine" if "tests/unit" not in path and any(part in path for part in ENGINE) else path
+        if path.startswith(WHOLE_LIVES):
+            return "whole lives"
+        return "engine" if any(part in path for part in ENGINE) else path
 
 
 # Deadlines measure the machine that the tests share, not the code.
@@ -40,7 +43,7 @@ settings.load_profile("no-deadline")
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
     """With ``-n`` and ``--dist loadscope``."""
-    return OneForTheEngine(config, log)
+    return TwoForTheEngine(config, log)
 
 
 @pytest.fixture

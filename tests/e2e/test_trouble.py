@@ -199,7 +199,7 @@ def test_a_detached_task_is_watched_and_canceled_from_elsewhere(tmp_path: Path) 
         assert until_replied(watcher) == task
         wait_for_file_in_container(task)
         again = stage.agent("run", "fix issue #42", cwd=stage.folder / "checkout-invoice")
-        one_line(again, 1, "agent list")
+        one_line(again, 1, "agent watch")
         assert stage.agent("cancel", task[:20], cwd=tmp_path).code == 0
         watcher.communicate(timeout=60)
         assert watcher.returncode == 130

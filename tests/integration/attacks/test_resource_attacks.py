@@ -45,8 +45,8 @@ SURVIVORS = {
 
 
 async def processes(sandbox: Sandbox) -> int:
-    """Return how many processes are there: the two that keep the container, the runner, and the question itself."""
-    return int(await said(sandbox, "ls -d /proc/[0-9]* | wc -l"))
+    """Return how many processes are there: the two that keep the container, the runner, and the shell that counts."""
+    return int(await said(sandbox, "set -- /proc/[0-9]*; echo $#"))
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 A statement here is the usual case of what ``claims.claim`` and ``filing.end`` do in several; wherever a row is not
 quite as it expects, it changes nothing, and they decide. Rows are locked in the same order, and as there the lane's
-lock makes its counters and its limit hold: of a row that somebody changed meanwhile, PostgreSQL takes the newest.
+lock makes its counters and its limit hold: of a row that somebody changed meanwhile, PostgreSQL takes the newest. A
+task that somebody is telling something, or that was told what it did not hear, is left to them.
 """
 
 from __future__ import annotations
@@ -56,12 +57,15 @@ WITH next AS MATERIALIZED (
 SELECT * FROM taken"""
 
 _END: Final = f"""
-WITH done AS (
+WITH mine AS MATERIALIZED (
+    SELECT id AS held FROM task WHERE id = :id FOR UPDATE SKIP LOCKED
+), done AS (
     UPDATE task SET status = :status, status_reason = :reason, wait = :wait, worker_id = '', lease_until = 0,
     run_at = 0, next_seq = next_seq + 1, branch = coalesce(nullif(:branch, ''), branch),
     pull_request_url = coalesce(nullif(:pull_request_url, ''), pull_request_url),
     patch_path = coalesce(nullif(:patch_path, ''), patch_path), updated_at = {_NOW}
-    WHERE id = :id AND attempt = :attempt AND status = 'running'
+    FROM mine WHERE id = held AND attempt = :attempt AND status = 'running'
+    AND NOT EXISTS (SELECT FROM signal WHERE task_id = :id AND consumed_at = 0)
     RETURNING lane, next_seq, branch, pull_request_url, patch_path, updated_at
 ), told AS (
     INSERT INTO event (task_id, seq, attempt, at, type, data)
