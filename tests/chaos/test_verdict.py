@@ -26,6 +26,7 @@ from tests.chaos.driver import Tally
 from tests.chaos.ground import OWNER, Ground, open_ground
 from tests.chaos.hosts import Host
 from tests.chaos.verdict import so_far, verdict
+from tests.means import NO_DOCUMENTS
 
 pytestmark = [pytest.mark.docker, pytest.mark.anyio]  # the engine is only asked what is left on it
 
@@ -191,7 +192,10 @@ def comment_twice(end: End) -> None:
         person.comment(repository, number, "Done.")
 
 
-needs_document = pytest.mark.skipif(not ContractGate().active, reason="the code host's own document is not here")
+needs_document = pytest.mark.skipif(
+    not ContractGate().active,
+    reason=NO_DOCUMENTS,
+)
 
 
 def wrong_request(end: End) -> None:

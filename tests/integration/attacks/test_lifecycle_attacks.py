@@ -31,6 +31,7 @@ from tests.integration.attacks.own_engine import NoOwnEngine, OwnEngine, own_eng
 from tests.integration.sandbox import left_running
 from tests.integration.sandbox.engine import docker_provider, left_behind
 from tests.integration.sandbox.repositories import make_checkout, mirrored
+from tests.means import missing
 
 pytestmark = [pytest.mark.anyio, pytest.mark.docker]
 
@@ -51,7 +52,7 @@ async def second(image: str) -> AsyncIterator[OwnEngine]:
         try:
             engine = stack.enter_context(own_engine(image))
         except NoOwnEngine as exc:
-            pytest.skip(str(exc))
+            missing(str(exc))
         yield engine
 
 

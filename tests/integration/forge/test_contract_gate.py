@@ -7,8 +7,12 @@ from pathlib import Path
 import pytest
 
 from pullwright.integrations.testing.contract_gate import ContractGate, RecordedRequest, contracts_folder
+from tests.means import NO_DOCUMENTS
 
-needs_documents = pytest.mark.skipif(not ContractGate().active, reason="the contracts folder is not there")
+needs_documents = pytest.mark.skipif(
+    not ContractGate().active,
+    reason=NO_DOCUMENTS,
+)
 CREATE = RecordedRequest(
     method="POST",
     path="/repos/acme/shop/pulls",

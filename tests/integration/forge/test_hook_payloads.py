@@ -20,6 +20,7 @@ from pullwright.integrations.testing.pipelines import Pipeline
 from pullwright.integrations.testing.pull_acts import Inline
 from pullwright.integrations.testing.rehearsal import SECRET, Rehearsal
 from tests.integration.forge.receiver import Received, Receiver, receiving
+from tests.means import NO_DOCUMENTS
 
 SCHEMAS = contracts_folder() / "github" / "openapi-webhooks.api.github.com.json.gz"
 EXPECTED = {
@@ -139,7 +140,7 @@ def problems(received: Received) -> list[str]:
     return [f"{error.json_path}: {error.message[:300]}" for error in validator.iter_errors(received.payload)]
 
 
-@pytest.mark.skipif(not SCHEMAS.is_file(), reason="the contracts are not here")
+@pytest.mark.skipif(not SCHEMAS.is_file(), reason=NO_DOCUMENTS)
 def test_the_schemas_would_notice() -> None:
     assert problems(Received([("X-GitHub-Event", "issues")], b'{"action": "opened"}'))
 
@@ -148,7 +149,7 @@ def test_everything_that_happens_is_told(played: tuple[Rehearsal, Receiver]) -> 
     assert set(played[1].names) >= EXPECTED
 
 
-@pytest.mark.skipif(not SCHEMAS.is_file(), reason="the contracts are not here")
+@pytest.mark.skipif(not SCHEMAS.is_file(), reason=NO_DOCUMENTS)
 @pytest.mark.parametrize("name", sorted(EXPECTED))
 def test_payloads_are_as_github_documents_them(played: tuple[Rehearsal, Receiver], name: str) -> None:
     received = [found for found in played[1].got if found.name == name]

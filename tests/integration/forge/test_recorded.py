@@ -13,13 +13,14 @@ from pullwright.integrations.testing.forge import ADMIN_TOKEN
 from pullwright.integrations.testing.forge_state import Repository
 from pullwright.integrations.testing.rehearsal import Rehearsal
 from tests.integration.forge.app_client import ask
+from tests.means import NO_DOCUMENTS
 
 FOLDER = contracts_folder() / "github" / "recorded"
 READ = frozenset({"title", "body", "state", "number", "name", "ref", "message", "context", "description", "target_url"})
 """What the adapter reads of these documents, and whose values are not made up by each server."""
 OWNER = "octokit-fixture-org"
 
-pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="the contracts are not here")
+pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason=NO_DOCUMENTS)
 
 
 @pytest.fixture

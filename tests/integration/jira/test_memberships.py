@@ -14,6 +14,7 @@ from pullwright.integrations.jira.ticket_reading import TicketReader
 from pullwright.integrations.testing.jira_gate import JiraGate
 from pullwright.integrations.testing.jira_site import RehearsalJira
 from pullwright.integrations.testing.web_server import json_response
+from tests.means import NO_DOCUMENTS
 
 pytestmark = pytest.mark.anyio
 
@@ -33,7 +34,7 @@ async def test_groups_and_roles(jira: RehearsalJira) -> None:
 
 
 @pytest.mark.parametrize("jira", ["cloud"], indirect=True)
-@pytest.mark.skipif(not JiraGate().active, reason="the contracts are not there; set CONTRACTS_DIR")
+@pytest.mark.skipif(not JiraGate().active, reason=NO_DOCUMENTS)
 async def test_the_gate_knows_what_atlassian_allows(jira: RehearsalJira) -> None:
     client = JiraClient(jira.settings, jira.tuning)
     ticket = jira.acts.create("SHOP", jira.bot, "Broken", "")

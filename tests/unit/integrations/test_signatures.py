@@ -24,6 +24,7 @@ from pullwright.integrations.signatures import (
     sign,
 )
 from pullwright.integrations.testing.contract_gate import contracts_folder
+from tests.means import NO_DOCUMENTS
 
 SCHEMES = {"github": GITHUB, "jira": JIRA, "sentry": SENTRY, "linear": LINEAR, "slack": SLACK}
 VECTORS = contracts_folder() / "signature-vectors.json"
@@ -48,7 +49,7 @@ def digest(body: bytes = BODY, key: str = KEY, method: str = "sha256") -> str:
     return hmac.new(key.encode(), body, method).hexdigest()
 
 
-@pytest.mark.skipif(not VECTORS.is_file(), reason="the contracts are not there; set CONTRACTS_DIR")
+@pytest.mark.skipif(not VECTORS.is_file(), reason=NO_DOCUMENTS)
 @pytest.mark.parametrize("vector", vectors(), ids=lambda vector: f"{vector['provider']}: {vector['origin'][:20]}")
 def test_published_signatures_are_accepted(vector: dict[str, Any]) -> None:
     checker = verifier(SCHEMES[vector["provider"]], vector["secret"])

@@ -16,6 +16,7 @@ from pullwright.integrations.github import meanings as m
 from pullwright.integrations.github.events import interpret
 from pullwright.integrations.github.failures import Refusal, to_error
 from pullwright.integrations.github.payloads import IssuePayload
+from tests.means import NO_DOCUMENTS
 from tests.unit.integrations.github.event_table import MENTION, ROWS, RUN
 from tests.unit.integrations.github.payload_samples import (
     ANN,
@@ -129,7 +130,7 @@ def test_half_characters_and_nul_are_replaced() -> None:
     assert request.request.instruction == "a?b\ufffdc"
 
 
-@pytest.mark.skipif(not WEBHOOKS.is_dir(), reason="the contracts are not there; set CONTRACTS_DIR")
+@pytest.mark.skipif(not WEBHOOKS.is_dir(), reason=NO_DOCUMENTS)
 @pytest.mark.parametrize("path", real_payloads(), ids=lambda path: path.stem)
 def test_every_real_payload_has_a_meaning(path: Path) -> None:
     document = json.loads(path.read_text())
@@ -140,7 +141,7 @@ def test_every_real_payload_has_a_meaning(path: Path) -> None:
         assert "lacks" not in meaning.reason
 
 
-@pytest.mark.skipif(not WEBHOOKS.is_dir(), reason="the contracts are not there; set CONTRACTS_DIR")
+@pytest.mark.skipif(not WEBHOOKS.is_dir(), reason=NO_DOCUMENTS)
 @settings(max_examples=100)
 @given(st.data())
 def test_a_damaged_payload_raises_nothing(data: st.DataObject) -> None:
@@ -162,7 +163,7 @@ def test_a_damaged_payload_raises_nothing(data: st.DataObject) -> None:
     assert isinstance(interpret(parsed(path.name.partition(".")[0], document), BOT), m.Meaning)
 
 
-@pytest.mark.skipif(not RECORDED.is_dir(), reason="the contracts are not there; set CONTRACTS_DIR")
+@pytest.mark.skipif(not RECORDED.is_dir(), reason=NO_DOCUMENTS)
 @pytest.mark.parametrize("path", sorted(RECORDED.glob("*.json")), ids=lambda path: path.stem)
 def test_recorded_answers_can_be_read(path: Path) -> None:
     for step in json.loads(path.read_text()):

@@ -13,6 +13,7 @@ from pullwright.integrations.jira.adf import MOST_CHARACTERS, MOST_NODES, to_mar
 from pullwright.integrations.jira.adf_writing import to_adf
 from pullwright.integrations.jira.wiki import wiki_to_markdown
 from pullwright.integrations.untrusted import sanitise
+from tests.means import NO_DOCUMENTS
 from tests.unit.integrations.jira.shared_payloads import WEBHOOKS, real_texts
 from tests.unit.integrations.jira.shown_text import holds_in_order, shown
 
@@ -191,7 +192,7 @@ def test_no_text_is_lost(blocks: list[Node]) -> None:
     assert holds_in_order(shown(markdown), leaves(document)), markdown
 
 
-@pytest.mark.skipif(not WEBHOOKS.is_dir(), reason="the contracts are not there; set CONTRACTS_DIR")
+@pytest.mark.skipif(not WEBHOOKS.is_dir(), reason=NO_DOCUMENTS)
 def test_no_shared_ticket_loses_text() -> None:
     found = list(real_texts())
     assert len(found) > 30

@@ -17,6 +17,7 @@ from pullwright.integrations.jira.deliveries import JiraDelivery, parse_delivery
 from pullwright.integrations.jira.door import new_delivery
 from pullwright.integrations.jira.events import interpret
 from pullwright.integrations.jira.meaning_codec import meaning_from_json, meaning_to_json
+from tests.means import NO_DOCUMENTS
 from tests.unit.integrations.jira.shared_payloads import WEBHOOKS, real_payloads
 
 BOT = m.BotIdentity(site="acme.atlassian.net", account="bot-id", key="BOTKEY", statuses=frozenset({"Agent", "10003"}))
@@ -286,7 +287,7 @@ def test_what_can_not_be_read(headers: list[tuple[str, str]], body: bytes, statu
     assert found.status == status
 
 
-@pytest.mark.skipif(not WEBHOOKS.is_dir(), reason="the contracts are not there; set CONTRACTS_DIR")
+@pytest.mark.skipif(not WEBHOOKS.is_dir(), reason=NO_DOCUMENTS)
 @pytest.mark.parametrize("path", real_payloads(), ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_every_real_payload_has_a_meaning(path: Path) -> None:
     found = interpret(delivery(json.loads(path.read_text())), BOT)
@@ -303,7 +304,7 @@ MEANT: dict[str, m.BotIdentity] = {
 }
 
 
-@pytest.mark.skipif(not WEBHOOKS.is_dir(), reason="the contracts are not there; set CONTRACTS_DIR")
+@pytest.mark.skipif(not WEBHOOKS.is_dir(), reason=NO_DOCUMENTS)
 @pytest.mark.parametrize("name", sorted(MEANT))
 def test_real_payloads_that_ask_for_work(name: str) -> None:
     document = json.loads((WEBHOOKS / "mattermost" / f"{name}.json").read_text())
@@ -311,7 +312,7 @@ def test_real_payloads_that_ask_for_work(name: str) -> None:
     assert isinstance(found, m.WorkRequested), cause(found)
 
 
-@pytest.mark.skipif(not WEBHOOKS.is_dir(), reason="the contracts are not there; set CONTRACTS_DIR")
+@pytest.mark.skipif(not WEBHOOKS.is_dir(), reason=NO_DOCUMENTS)
 @settings(max_examples=100)
 @given(st.data())
 def test_a_damaged_payload_raises_nothing(data: st.DataObject) -> None:

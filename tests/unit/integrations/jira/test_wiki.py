@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pullwright.integrations.jira.wiki import MOST_CHARACTERS, wiki_to_markdown
+from tests.means import NO_DOCUMENTS
 from tests.unit.integrations.jira.shared_payloads import WEBHOOKS, real_texts
 from tests.unit.integrations.jira.shown_text import shown
 
@@ -54,7 +55,7 @@ MARKS = re.compile(r"\{(?:code|noformat|quote|panel|color)[^}\n]*\}|h[1-6]\.|bq\
 WORD = re.compile(r"[A-Za-z0-9]+")
 
 
-@pytest.mark.skipif(not WEBHOOKS.is_dir(), reason="the contracts are not there; set CONTRACTS_DIR")
+@pytest.mark.skipif(not WEBHOOKS.is_dir(), reason=NO_DOCUMENTS)
 def test_no_shared_ticket_loses_a_word() -> None:
     for wiki in real_texts():
         seen = shown(wiki_to_markdown(wiki))
