@@ -113,6 +113,11 @@ class TaskSpec:
     """The task that this one was forked from or tries again; empty for none."""
     continues: Continuation | None = None
     """The pull request that it adds commits to; None for one that opens its own."""
+    fixes: tuple[str, ...] = ()
+    """What trackers call the issues that the change fixes (``SHOP-12``): the commit and the pull request end with a
+    line ``Fixes SHOP-12`` for each, whatever the model writes."""
+    reproduce: bool = False
+    """A change is only handed in with a test that fails without it."""
     requested_by: str = ""
     """Who asked for it, as git names people: ``Ann <1234+ann@users.noreply.github.com>``; empty where nobody says."""
 

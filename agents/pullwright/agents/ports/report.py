@@ -87,6 +87,24 @@ class Reports(Protocol):
         ...
 
 
+class Landings(Protocol):
+    """Hears at its origin what became of a task's pull request after the task had ended."""
+
+    async def landed(self, origin: Delivery, standing: Standing, *, merged: bool) -> None:
+        """Say that the pull request was merged, or closed without that; twice is the same as once.
+
+        Args:
+            origin: What became the task.
+            standing: How the task ended, with its ``pull_request_url``.
+            merged: Whether it was merged.
+
+        Raises:
+            NotFound, RemoteRejected: It will never work.
+            IntegrationError: It may work later.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """What is shown of one task, as who has the duty in this turn knows it, and how the task stands beside that."""
