@@ -67,12 +67,16 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What fresh containers said about a change: on the base, and with the change."""
+    """What fresh containers said about a change: on the base, with its tests alone, and with all of it."""
 
     chosen_by: str
     """``owner`` (settings or --check) or ``agent`` (named by the model when it finished)."""
     before: tuple[CheckResult, ...] = ()
     after: tuple[CheckResult, ...] = ()
+    tests_alone: tuple[CheckResult, ...] = ()
+    """On the base with nothing of the change but its files of tests; empty where that would tell nothing."""
+    named: tuple[str, ...] = ()
+    """Commands that the model named beside the owner's checks."""
     egress: tuple[EgressDecision, ...] = ()
     """What the checks wanted to reach."""
 
@@ -80,6 +84,20 @@ class Evidence:
     def verified(self) -> bool:
         """Whether at least one check ran and all of them passed with the change."""
         return bool(self.after) and all(result.passed for result in self.after)
+
+    @property
+    def tests_fail_alone(self) -> bool:
+        """Whether the tests of the change were seen to fail without the rest of it."""
+        return any(not result.passed for result in self.tests_alone)
+
+    @property
+    def mended(self) -> bool:
+        """Whether a check of the owner's, which knows nothing of the change, failed on the clean base and now passes.
+
+        One that the model chose may fail there only because its test is not there yet.
+        """
+        owners = {result.command for result in self.before if self.chosen_by == "owner"} - {*self.named}
+        return self.verified and any(not result.passed for result in self.before if result.command in owners)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -220,6 +220,13 @@ class ChangeVerified:
 
     type: ClassVar[str] = "change.verified"
     evidence: Evidence
+    refused: str = ""
+    """What is missing all the same, in one line; empty for nothing."""
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the change passed, and could be handed in."""
+        return self.evidence.verified and not self.refused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -290,6 +297,9 @@ _CLASSES: Mapping[str, type[RunEvent]] = {
 }
 
 
+_SIDES = ("before", "after", "tests_alone")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalEntry:
     """An event with its place in the journal."""
@@ -337,7 +347,13 @@ def _revive(key: str, value: Any) -> Any:
         case "decisions", list() | tuple():
             return tuple(EgressDecision(**item) for item in value)
         case "evidence", dict():
-            before, after = (tuple(CheckResult(**item) for item in value[side]) for side in ("before", "after"))
-            egress = tuple(EgressDecision(**item) for item in value.get("egress", ()))
-            return Evidence(chosen_by=value["chosen_by"], before=before, after=after, egress=egress)
+            return _revived(value)
     return value
+
+
+def _revived(evidence: Mapping[str, Any]) -> Evidence:
+    """Return evidence; that of an older release has fewer fields."""
+    sides = {side: tuple(CheckResult(**item) for item in evidence.get(side, ())) for side in _SIDES}
+    egress = tuple(EgressDecision(**item) for item in evidence.get("egress", ()))
+    named = tuple(evidence.get("named", ()))
+    return Evidence(chosen_by=evidence["chosen_by"], named=named, egress=egress, **sides)

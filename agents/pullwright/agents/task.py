@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -116,10 +117,18 @@ class TaskSpec:
     fixes: tuple[str, ...] = ()
     """What trackers call the issues that the change fixes (``SHOP-12``): the commit and the pull request end with a
     line ``Fixes SHOP-12`` for each, whatever the model writes."""
+    ticket: str = ""
+    """What people call the ticket that it is about (``SHOP-12``): the branch, the commit and the title of the pull
+    request name it, which is how trackers find them."""
     reproduce: bool = False
     """A change is only handed in with a test that fails without it."""
     requested_by: str = ""
     """Who asked for it, as git names people: ``Ann <1234+ann@users.noreply.github.com>``; empty where nobody says."""
+
+    def titled(self, title: str) -> str:
+        """Return the title of a change: it begins with the ticket, since a long title is cut at its end."""
+        begins = not self.ticket or re.match(rf"\W*{re.escape(self.ticket)}(?!\w)", title, re.IGNORECASE)
+        return title if begins else f"{self.ticket} {title}"
 
     @property
     def lane(self) -> str:

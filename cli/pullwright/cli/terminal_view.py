@@ -201,6 +201,8 @@ class TerminalView:
                 self._committed(event)
             case ChangeVerified():
                 self._verified(event.evidence)
+                if event.refused:
+                    self._line(f"✘ {event.refused}", "red")
             case ChangePublished():
                 self._published(event)
 
@@ -212,10 +214,10 @@ class TerminalView:
         self._doing = "checking in a fresh container"
 
     def _verified(self, evidence: Evidence) -> None:
-        before = {result.command: result for result in evidence.before}
+        sides = {"on the base": evidence.before, "with its tests alone": evidence.tests_alone}
         for result in evidence.after:
-            was = before.get(result.command)
-            told = f" (on the base: {_verdict(was)})" if was else ""
+            others = [f"{name}: {_verdict(was)}" for name, side in sides.items() for was in side if _same(was, result)]
+            told = f" ({', '.join(others)})" if others else ""
             mark, style = ("✔", "green") if result.passed else ("✘", "red")
             self._line(f"{mark} {result.command}: {_verdict(result)} in {result.seconds:.1f} s{told}", style)
             if not result.passed:
@@ -291,6 +293,10 @@ def _gist(call: ToolCall) -> str:
         if key in arguments:
             return " ".join(str(arguments[key]).split())[:160]
     return ""
+
+
+def _same(one: CheckResult, other: CheckResult) -> bool:
+    return one.command == other.command
 
 
 def _verdict(result: CheckResult) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 from pullwright.agents.ports.code_host import CommitMessage
+from pullwright.integrations.fixed_issues import fixes_lines, without_lines
 from pullwright.integrations.markdown import defuse, defuse_line
 from pullwright.integrations.untrusted import sanitise, sanitise_line
 
@@ -28,19 +30,23 @@ def branch_name(*, issue: int | None, title: str, task_id: str, prefix: str = "a
     return f"{folder}/{'-'.join(part for part in parts if part)}"[:BRANCH_LIMIT]
 
 
-def commit_message(*, title: str, summary: str, issue: int | None, requested_by: str = "") -> CommitMessage:
-    """Return a commit message that mentions nobody and closes no issue but the task's own.
+def commit_message(
+    *, title: str, summary: str, issue: int | None, requested_by: str = "", fixes: Sequence[str] = ()
+) -> CommitMessage:
+    """Return a commit message that mentions nobody, closes no issue but the task's own, and says which these are.
 
     Args:
         title: Its first line, cut to length.
         summary: Its text.
         issue: The issue that it closes.
         requested_by: Name and address of the co-author; one that git could not read is left out.
+        fixes: What trackers call the issues that it fixes.
     """
-    trailer = [f"Fixes #{issue}"] if issue else []
+    lines = fixes_lines(issue, fixes)
+    trailer = ["\n".join(lines)]
     if _PERSON.fullmatch(requested_by) and requested_by.isprintable():
         trailer.append(f"Co-authored-by: {requested_by}")
-    body = _TRAILER.sub(r"\1 by:", defuse(sanitise(summary)).strip())
+    body = _TRAILER.sub(r"\1 by:", without_lines(defuse(sanitise(summary)).strip(), lines))
     shown = defuse_line(sanitise_line(title, _TITLE_LIMIT)) or "Change without a title"
     return CommitMessage(title=shown, body="\n\n".join(part for part in (body, *trailer) if part))
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 
 from pullwright.agents.change import CheckResult, Evidence
 from pullwright.agents.ports.code_host import ChangeReport
 from pullwright.integrations.egress_text import network_section
+from pullwright.integrations.fixed_issues import fixes_lines, without_lines
 from pullwright.integrations.markdown import clip, close_code, code_block, code_span, defuse
 from pullwright.integrations.untrusted import sanitise, sanitise_line
 
@@ -21,21 +22,18 @@ _TASK_ID = re.compile(r"[^A-Za-z0-9_.:-]")
 
 def pull_request_body(report: ChangeReport) -> str:
     """Return the text of a pull request; the part that machines need survives any cut."""
-    summary = close_code(defuse(sanitise(report.summary)).strip()) or "The agent wrote no summary."
+    lines = fixes_lines(report.issue_number, report.fixes)
+    written = without_lines(defuse(sanitise(report.summary)).strip(), lines)
+    summary = close_code(written) or "The agent wrote no summary."
     sections = [*_checks(report.evidence), *_look_twice(report.notices), *network_section(report.egress)]
     head = "\n\n".join([summary, "## How it was checked", *sections])
-    tail = _tail(report)
+    tail = "\n\n".join(filter(None, ["\n".join(lines), f"---\n{_origin(report)}", marker(report.task_id)]))
     return f"{clip(head, BODY_LIMIT - len(tail) - 2)}\n\n{tail}"
 
 
 def marker(task_id: str) -> str:
     """Return the hidden line by which a pull request of a task is recognised."""
     return f"<!-- pullwright:task={_TASK_ID.sub('', task_id)} -->"
-
-
-def _tail(report: ChangeReport) -> str:
-    fixes = [f"Fixes #{report.issue_number}"] if report.issue_number else []
-    return "\n\n".join([*fixes, f"---\n{_origin(report)}", marker(report.task_id)])
 
 
 def _origin(report: ChangeReport) -> str:
@@ -52,8 +50,10 @@ def _checks(evidence: Evidence) -> Iterable[str]:
     yield _verdict(evidence)
     if not evidence.after:
         return
-    rows = ["| Command | Before | After |", "| --- | --- | --- |"]
-    rows += [_row(before, after) for before, after in zip_longest(evidence.before, evidence.after)]
+    sides = {"Before": evidence.before, "Only the new tests": evidence.tests_alone, "After": evidence.after}
+    shown = {name: results for name, results in sides.items() if results or name != "Only the new tests"}
+    rows = [_cells("Command", *shown), _cells(*["---"] * (len(shown) + 1))]
+    rows += [_row(results) for results in zip_longest(*shown.values())]
     yield "\n".join(rows)
     for result in evidence.after:
         if not result.passed:
@@ -69,24 +69,37 @@ def _look_twice(notices: tuple[str, ...]) -> Iterable[str]:
 def _verdict(evidence: Evidence) -> str:
     if not evidence.after:
         return "**Not verified:** no check was run on this change."
-    chosen = "chosen by the repository's owner" if evidence.chosen_by == "owner" else "chosen by the agent itself"
+    chosen = _chosen(evidence)
     failed = sum(not result.passed for result in evidence.after)
     total = _count(len(evidence.after), "check")
     if failed:
         return f"**Not verified:** {failed} of {total} ({chosen}) did not pass with this change, in a fresh container."
-    return f"{total} ({chosen}) passed in a fresh container with this change.{_never_failed(evidence)}"
+    return f"{total} ({chosen}) passed in a fresh container with this change.{_needed(evidence)}"
 
 
-def _never_failed(evidence: Evidence) -> str:
+def _chosen(evidence: Evidence) -> str:
+    if evidence.chosen_by != "owner":
+        return "chosen by the agent itself"
+    return f"chosen by the repository's owner{f', {len(evidence.named)} by the agent itself' if evidence.named else ''}"
+
+
+def _needed(evidence: Evidence) -> str:
+    if evidence.tests_fail_alone:
+        return " The tests of this change fail without it, and pass with it."
+    if evidence.tests_alone:
+        return " They pass with only its tests as well, so they do not show that the rest of it was needed."
     if evidence.before and all(result.passed for result in evidence.before):
         return " They passed before it as well, so they do not show that it was needed."
     return ""
 
 
-def _row(before: CheckResult | None, after: CheckResult | None) -> str:
-    shown = before or after
-    command = _command(shown).replace("|", "\\|") if shown else ""
-    return f"| {command} | {_cell(before)} | {_cell(after)} |"
+def _row(results: Sequence[CheckResult | None]) -> str:
+    command = next((_command(result).replace("|", "\\|") for result in results if result), "")
+    return _cells(command, *map(_cell, results))
+
+
+def _cells(*texts: str) -> str:
+    return f"| {' | '.join(texts)} |"
 
 
 def _command(result: CheckResult) -> str:

@@ -17,10 +17,12 @@ class ChangeWording:
 
         return branch_name(issue=issue, title=title, task_id=task_id)
 
-    def commit(self, *, issue: int | None, title: str, summary: str, requested_by: str = "") -> CommitMessage:
+    def commit(
+        self, *, issue: int | None, title: str, summary: str, requested_by: str = "", fixes: tuple[str, ...] = ()
+    ) -> CommitMessage:
         from pullwright.integrations.change_text import commit_message
 
-        return commit_message(title=title, summary=summary, issue=issue, requested_by=requested_by)
+        return commit_message(title=title, summary=summary, issue=issue, requested_by=requested_by, fixes=fixes)
 
     def pull_request(self, report: ChangeReport) -> str:
         from pullwright.integrations.pull_request_body import pull_request_body

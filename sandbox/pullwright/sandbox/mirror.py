@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from secrets import token_hex
@@ -128,8 +128,12 @@ class GitMirror:
         """Return the checkpoints of a task, in order."""
         return await self._checkpoints.listed(base, task_id=task_id)
 
-    async def difference(self, base: Base, old: str, new: str, *, limit: int) -> bytes:
+    async def difference(
+        self, base: Base, old: str, new: str, *, limit: int, paths: Collection[str] | None = None
+    ) -> bytes:
         """Return the binary git patch between two commits; see the port."""
+        if paths is not None:
+            new = await self._comparisons.part(base, old, new, paths)
         return await self._comparisons.difference(base, old, new, limit=limit)
 
     async def carried(self, base: Base, old: str, new: str, *, limit: int) -> bytes:

@@ -6,6 +6,9 @@ histories between them do not matter and the same three trees always merge to th
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Collection
+from pathlib import Path
 from typing import Final
 
 from pullwright.agents.change import FileStat
@@ -16,6 +19,7 @@ from pullwright.sandbox.git_errors import first_reason
 from pullwright.sandbox.mirror_checkpoints import FIXED
 from pullwright.sandbox.mirror_git import Completed, GitRunner
 from pullwright.sandbox.mirror_place import full_sha
+from pullwright.sandbox.policy_tree import parse_raw
 
 MOST_SHOWN: Final = 3
 _CONFLICTS: Final = 1
@@ -37,6 +41,21 @@ class MirrorComparisons:
         if len(done.stdout) > limit:
             raise PatchTooLarge(f"difference between {old[:12]!r} and {new[:12]!r} is larger than {limit} bytes")
         return _there(done, old, new).stdout
+
+    async def part(self, base: Base, old: str, new: str, paths: Collection[str]) -> str:
+        """Return a commit that has these files as the new one has them, and all others as the old one has them."""
+        arguments = ["diff-tree", "-r", "-z", "--no-renames", "--raw", "--full-index", _commit(old), _commit(new)]
+        changes = parse_raw(_there(await self._run(base, arguments), old, new).stdout)
+        kept = [one for one in changes if path_name(one.path) in paths]
+        # Takes files away first, so that a folder may take the place of a file.
+        lines = sorted(f"{one.new_mode} {one.new_blob}\t".encode() + one.path for one in kept)
+        with tempfile.TemporaryDirectory(prefix="pullwright-index-") as folder:
+            environment = git_environment(git_dir=base.mirror, index=Path(folder, "index"))
+            await self._git.done(["read-tree", _commit(old)], environment)
+            stdin = b"".join(line + b"\0" for line in lines)
+            await self._git.done(["update-index", "-z", "--index-info"], environment, stdin=stdin)
+            tree = (await self._git.done(["write-tree"], environment)).text
+        return await self._tree_commit(base, tree, old)
 
     async def stat(self, base: Base, old: str, new: str) -> tuple[FileStat, ...]:
         """Return how many lines of each file differ."""
@@ -101,8 +120,13 @@ def parse_numstat(output: bytes) -> tuple[FileStat, ...]:
         fields = line.split(b"\t", 2)
         if len(fields) == 3:
             added, removed = (int(field) if field.isdigit() else None for field in fields[:2])
-            files.append(FileStat(path=fields[2].decode("utf-8", "backslashreplace"), added=added, removed=removed))
+            files.append(FileStat(path=path_name(fields[2]), added=added, removed=removed))
     return tuple(files)
+
+
+def path_name(path: bytes) -> str:
+    """Return what a file is called in a ``FileStat``."""
+    return path.decode("utf-8", "backslashreplace")
 
 
 def _commit(sha: str) -> str:

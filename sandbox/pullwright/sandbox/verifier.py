@@ -1,4 +1,7 @@
-"""Says whether a change is good: the checks on the clean base and on base + patch, each side in its own container."""
+"""Says whether a change is good: the checks on the clean base and on base + patch, each side in its own container.
+
+One side after the other: the engine never has more than one container of a run that is being checked.
+"""
 
 from __future__ import annotations
 
@@ -47,6 +50,12 @@ class FreshVerifier:
         if not checks:
             return ()
         return (await self._side(base, None, checks, f"{task_id}-before", environment))[0]
+
+    async def check_tests(
+        self, base: Base, tests: bytes, checks: tuple[str, ...], *, task_id: str, environment: Environment = PLAIN
+    ) -> tuple[tuple[CheckResult, ...], tuple[EgressDecision, ...]]:
+        """Run each check on base + tests; see the port."""
+        return await self._side(base, tests, checks, f"{task_id}-tests", environment)
 
     async def _side(
         self, base: Base, patch: bytes | None, checks: tuple[str, ...], task_id: str, environment: Environment

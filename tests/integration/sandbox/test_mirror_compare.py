@@ -11,8 +11,16 @@ from pullwright.agents.change import RepositoryRef
 from pullwright.agents.errors import ChangeRefused, NotFound
 from pullwright.agents.ports.mirror import CommitMeta
 from pullwright.agents.ports.sandbox import Base
-from pullwright.integrations.testing.bare_repository import EXECUTABLE, SYMLINK, BareRepository, TreeFile
+from pullwright.integrations.testing.bare_repository import (
+    EXECUTABLE,
+    GITLINK,
+    REGULAR,
+    SYMLINK,
+    BareRepository,
+    TreeFile,
+)
 from pullwright.sandbox.mirror import GitMirror
+from pullwright.sandbox.mirror_compare import path_name
 
 pytestmark = pytest.mark.anyio
 
@@ -128,3 +136,67 @@ async def test_a_branch_that_took_its_base_in_parts_there(scene: Scene) -> None:
     assert await scene.mirror.fork_point(tip, head) == main
     assert await scene.mirror.authors(tip, main, head) == {"ann@users.noreply.localhost"}
     assert await scene.brought(head, main) == {"a": with_line(1, b"ours")}
+
+
+async def parted(scene: Scene, head: str, *paths: bytes) -> dict[bytes, tuple[str, bytes]]:
+    """Return modes and contents of a base that got nothing of a change but these files."""
+    base = await scene.tip()
+    await scene.tip("side")
+    names = [path_name(path) for path in paths]
+    patch = await scene.mirror.difference(base, base.sha, head, limit=LIMIT, paths=names)
+    made = await scene.mirror.checkpoint(base, patch, task_id="part", number=1, parent=None)
+    mirror = BareRepository(base.mirror)
+    lines = mirror.git("ls-tree", "-r", "-z", made.sha).split(b"\0")
+    entries = [(line.partition(b"\t")[2], line.decode("ascii", "replace").split(" ")[0]) for line in lines if line]
+    return {path: (mode, b"" if mode == GITLINK else mirror.read(made.sha, path)) for path, mode in entries}
+
+
+async def test_a_part_of_a_change_leaves_everything_else_as_it_is(scene: Scene) -> None:
+    odd = b"tests/\xff odd\nname"
+    head = scene.put(
+        "side",
+        [
+            TreeFile(b"a", with_line(1, b"ours")),
+            TreeFile(b"tests/bin", b"\0two"),
+            TreeFile(odd, b"x"),
+            TreeFile(b"tests/link", b"bin", SYMLINK),
+            TreeFile(b"tests/run", b"#!/bin/sh\n", EXECUTABLE),
+        ],
+    )
+    found = await parted(scene, head, b"tests/bin", odd, b"tests/link", b"tests/run")
+    assert found == {
+        b"a": (REGULAR, TEN),
+        b"bin": (REGULAR, b"\0one"),
+        b"tests/bin": (REGULAR, b"\0two"),
+        odd: (REGULAR, b"x"),
+        b"tests/link": (SYMLINK, b"bin"),
+        b"tests/run": (EXECUTABLE, b"#!/bin/sh\n"),
+    }
+
+
+async def test_a_file_that_became_a_test_stays_where_it_was_too(scene: Scene) -> None:
+    head = scene.bare.commit("side", "Move", [TreeFile(b"tests/a", TEN), TreeFile(b"bin", b"\0one")])
+    assert set(await parted(scene, head, b"tests/a")) == {b"a", b"bin", b"tests/a"}
+    assert set(await parted(scene, head, b"a")) == {b"bin"}
+
+
+async def test_a_folder_may_take_the_place_of_a_file(scene: Scene) -> None:
+    head = scene.bare.commit("side", "Fold", [TreeFile(b"a/tests/x", b"x"), TreeFile(b"bin", b"\0one")])
+    assert set(await parted(scene, head, b"a", b"a/tests/x")) == {b"a/tests/x", b"bin"}
+    assert set(await parted(scene, head, b"a/tests/x")) == {b"a/tests/x", b"bin"}
+
+
+async def test_a_submodule_is_no_trouble(scene: Scene) -> None:
+    head = scene.put("side", [TreeFile(b"tests/x", b"x"), TreeFile(b"tests/module", scene.start.encode(), GITLINK)])
+    assert set(await parted(scene, head, b"tests/x")) == {b"a", b"bin", b"tests/x"}
+    assert (await parted(scene, head, b"tests/module"))[b"tests/module"][0] == GITLINK
+
+
+async def test_a_part_of_many_files_needs_no_long_command_line(scene: Scene) -> None:
+    many = [b"tests/%s/%d" % (b"x" * 200, number) for number in range(5000)]
+    head = scene.put("side", [TreeFile(path, b"x") for path in many])
+    base = await scene.tip()
+    await scene.tip("side")
+    names = [path_name(path) for path in many]
+    patch = await scene.mirror.difference(base, base.sha, head, limit=64 << 20, paths=names)
+    assert patch.count(b"diff --git ") == len(many)

@@ -49,8 +49,10 @@ class PlainWording:
     def branch(self, *, issue: int | None, title: str, task_id: str) -> str:
         return f"agent/{task_id}"
 
-    def commit(self, *, issue: int | None, title: str, summary: str, requested_by: str = "") -> CommitMessage:
-        return CommitMessage(title=title, body=f"{summary}\n\n{requested_by}".strip())
+    def commit(
+        self, *, issue: int | None, title: str, summary: str, requested_by: str = "", fixes: tuple[str, ...] = ()
+    ) -> CommitMessage:
+        return CommitMessage(title=title, body="\n\n".join(filter(None, [summary, *fixes, requested_by])))
 
     def pull_request(self, report: ChangeReport) -> str:
         self.heard(report)

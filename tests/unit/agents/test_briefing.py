@@ -9,7 +9,7 @@ from pullwright.agents.egress import EgressMode, EgressPolicy
 from pullwright.agents.environment import PLAIN, Environment
 from pullwright.agents.ports.sandbox import Base
 from pullwright.agents.testing.contracts_store import a_spec
-from pullwright.agents.worker.briefing import AGENTS_BYTES, PRIOR_FILES, PriorWork, brief
+from pullwright.agents.worker.briefing import A_TEST, AGENTS_BYTES, PRIOR_FILES, PriorWork, brief
 
 BASE = Base(mirror=Path("/m"), ref="main", sha="a" * 40)
 
@@ -101,3 +101,8 @@ def test_a_change_can_not_leave_its_fence_and_hides_nothing() -> None:
     assert user.count(begin) == 3
     assert not any(char in user for char in "\u200b\u202e\U000e0041\r\x1b")
     assert "\\u200b\\u202e\\U000e0041 obey\\r\\x1b[2J" in user
+
+
+def test_that_only_a_test_will_do_is_said_where_it_is_so() -> None:
+    assert A_TEST in brief(a_spec(reproduce=True), BASE, None)[1]
+    assert A_TEST not in brief(a_spec(), BASE, None)[1]

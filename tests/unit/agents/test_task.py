@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pullwright.agents.change import RepositoryRef
 from pullwright.agents.errors import IllegalTransition
-from pullwright.agents.task import LEGAL_TRANSITIONS, TaskStatus, require_transition
+from pullwright.agents.task import LEGAL_TRANSITIONS, TaskSpec, TaskStatus, require_transition
 
 statuses = st.sampled_from(list(TaskStatus))
 
@@ -36,3 +38,19 @@ def test_ends_are_final_and_everything_can_end() -> None:
             reachable |= following
             frontier.extend(following)
         assert any(status.terminal for status in reachable)
+
+
+@pytest.mark.parametrize(
+    ("ticket", "title", "expected"),
+    [
+        ("", "Fix the total", "Fix the total"),
+        ("SHOP-1", "Fix the total", "SHOP-1 Fix the total"),
+        ("SHOP-1", "SHOP-1: fix the total", "SHOP-1: fix the total"),
+        ("SHOP-1", "[shop-1] Fix", "[shop-1] Fix"),
+        ("SHOP-1", "SHOP-12 is another one", "SHOP-1 SHOP-12 is another one"),
+        ("SHOP-1", "Fix the total, see SHOP-1", "SHOP-1 Fix the total, see SHOP-1"),
+    ],
+)
+def test_a_change_is_named_after_its_ticket(ticket: str, title: str, expected: str) -> None:
+    spec = TaskSpec(instruction="", repository=RepositoryRef(url="u", host="h", owner="o", name="n"), ticket=ticket)
+    assert spec.titled(title) == expected

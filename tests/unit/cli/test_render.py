@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from pullwright.agents.budget import Usage
+from pullwright.agents.change import CheckResult, Evidence
 from pullwright.agents.events import (
+    ChangeVerified,
     ConversationCompacted,
     JournalEntry,
     ModelReplied,
@@ -116,6 +118,14 @@ def test_every_call_can_be_shown_with_what_it_took() -> None:
     line = "step 1, 100 (90 cached) + 20 tokens, 10 tokens/s, first token after 1.0 s, at gpu-1"
     assert line in shown(events, {}, calls=True)
     assert line not in shown(events, {})
+
+
+def test_what_checks_said_of_each_side_stands_on_one_line() -> None:
+    before, alone, after = (CheckResult(command="make", exit_code=code, seconds=1.0, output="") for code in (0, 1, 0))
+    evidence = Evidence(chosen_by="owner", before=(before,), after=(after,), tests_alone=(alone,))
+    text = shown([ChangeVerified(evidence=evidence, refused="it lacks a thing")], {})
+    assert "✔ make: passes in 1.0 s (on the base: passes, with its tests alone: exit code 1)" in text
+    assert "✘ it lacks a thing" in text
 
 
 @pytest.mark.parametrize("event", every_event(), ids=lambda event: event.type)

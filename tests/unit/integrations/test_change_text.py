@@ -71,6 +71,13 @@ def test_the_person_who_asked_is_a_co_author_as_git_reads_it() -> None:
     assert "Co-authored-by: Eve" not in text
 
 
+def test_what_trackers_call_it_is_said_once_and_git_still_reads_the_co_author() -> None:
+    ann = "Ann <a@b>"
+    summary = "Because.\n\nFixes SHOP-12"
+    message = commit_message(title="t", summary=summary, issue=4, requested_by=ann, fixes=["SHOP-12", "-x", "é"])
+    assert message.body == f"Because.\n\nFixes #4\nFixes SHOP-12\n\nCo-authored-by: {ann}"
+
+
 @pytest.mark.parametrize(
     "person", ["Ann", "<a@b>", "Ann <a@b>\nFixes: #2", "Ann <a@b> <c@d>", "A\u202e <a@b>", "A <ab>"]
 )

@@ -71,6 +71,37 @@ def test_checks_that_never_failed_prove_nothing() -> None:
     assert "do not show that it was needed" in pull_request_body(replace(REPORT, evidence=evidence))
 
 
+@pytest.mark.parametrize(
+    ("alone", "said"),
+    [(1, "The tests of this change fail without it, and pass with it."), (0, "They pass with only its tests as well")],
+)
+def test_what_the_tests_say_without_the_change_is_a_column(alone: int, said: str) -> None:
+    evidence = Evidence(chosen_by="owner", before=(check(0),), after=(check(0),), tests_alone=(check(alone),))
+    body = pull_request_body(replace(REPORT, evidence=evidence))
+    assert said in body
+    assert "passed before it" not in body
+    mark = "❌" if alone else "✅"
+    assert (
+        "| Command | Before | Only the new tests | After |\n| --- | --- | --- | --- |\n"
+        f"| `make test` | ✅ exit code 0, 1.2 s | {mark} exit code {alone}, 1.2 s | ✅ exit code 0, 1.2 s |\n"
+    ) in body
+
+
+def test_whose_checks_ran_is_said() -> None:
+    ran = (check(0), check(0, command="pytest x"))
+    body = pull_request_body(replace(REPORT, evidence=Evidence(chosen_by="owner", after=ran, named=("pytest x",))))
+    assert "2 checks (chosen by the repository's owner, 1 by the agent itself) passed" in body
+
+
+def test_what_is_fixed_ends_the_text_once_whatever_was_written() -> None:
+    summary = "Done.\n\n**Fixes** shop-12\nFixes ENG-3\nFixes #42."
+    names = ("SHOP-12", "ENG_1-2", "SHOP-12", "A B", "x`\n# no", "")
+    body = pull_request_body(replace(REPORT, summary=summary, fixes=names))
+    assert body.startswith("Done.\n\nFixes ENG-3\n\n## How")
+    assert "\n\nFixes #42\nFixes SHOP-12\nFixes ENG_1-2\n\n---\nMade by" in body
+    assert body.lower().count("shop-12") == 1
+
+
 def test_a_command_can_not_break_the_table() -> None:
     evidence = Evidence(chosen_by="agent", after=(check(0, command="a | b\n| `c` |"),))
     body = pull_request_body(replace(REPORT, evidence=evidence))

@@ -58,3 +58,15 @@ async def test_a_patch_that_does_not_apply_is_refused_before_anything_runs() -> 
     with pytest.raises(ChangeRefused):
         await FreshVerifier(provider).verify(BASE, b"nonsense", ("one",), chosen_by="owner", task_id="t")
     assert provider.workspaces[0].sandboxes == []
+
+
+async def test_tests_alone_run_in_a_workspace_of_their_own() -> None:
+    provider = FakeProvider({"a": b"1"}, fixed_when_it_says_two)
+    patch = await patch_of(provider)
+    verifier = FreshVerifier(provider)
+    results, egress = await verifier.check_tests(BASE, patch, ("one", "two"), task_id="t")
+    assert ([result.passed for result in results], egress) == ([True, True], ())
+    assert provider.task_ids[1:] == ["t-tests"]
+    assert provider.open_now == 0
+    with pytest.raises(ChangeRefused):
+        await verifier.check_tests(BASE, b"nonsense", ("one",), task_id="t")

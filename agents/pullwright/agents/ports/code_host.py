@@ -63,6 +63,8 @@ class ChangeReport:
     """The model's words (Markdown)."""
     evidence: Evidence
     issue_number: int | None = None
+    fixes: tuple[str, ...] = ()
+    """As in ``TaskSpec``; untrusted."""
     model: str = ""
     steps: int = 0
     usage: Usage = Usage()
@@ -89,8 +91,10 @@ class Wording(Protocol):
         """Return a branch name that is a valid ref and different for every task."""
         ...
 
-    def commit(self, *, issue: int | None, title: str, summary: str, requested_by: str = "") -> CommitMessage:
-        """Return the commit message, which names the person who asked as a co-author; see ``TaskSpec``."""
+    def commit(
+        self, *, issue: int | None, title: str, summary: str, requested_by: str = "", fixes: tuple[str, ...] = ()
+    ) -> CommitMessage:
+        """Return the commit message, which says what it fixes and names who asked as a co-author; see ``TaskSpec``."""
         ...
 
     def pull_request(self, report: ChangeReport) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -105,8 +106,17 @@ class Mirror(Protocol):
         """Return the checkpoints of a task, in order."""
         ...
 
-    async def difference(self, base: Base, old: str, new: str, *, limit: int) -> bytes:
+    async def difference(
+        self, base: Base, old: str, new: str, *, limit: int, paths: Collection[str] | None = None
+    ) -> bytes:
         """Return the binary git patch between two commits of the mirror; empty when their trees are equal.
+
+        Args:
+            base: Of the mirror.
+            old: One commit.
+            new: The other one.
+            limit: The most that it may have, in bytes.
+            paths: The only files that it may change, as ``stat`` calls them; None for all.
 
         Raises:
             NotFound: One of them is not in the mirror.

@@ -275,3 +275,17 @@ class Verifier(Protocol):
             SandboxUnavailable: The engine did not start a container.
         """
         ...
+
+    async def check_tests(
+        self, base: Base, tests: bytes, checks: tuple[str, ...], *, task_id: str, environment: Environment = PLAIN
+    ) -> tuple[tuple[CheckResult, ...], tuple[EgressDecision, ...]]:
+        """Run each check on base + what a change does to files of tests, in a fresh container.
+
+        Returns:
+            What the checks said, and what they wanted to reach.
+
+        Raises:
+            ChangeRefused: That part of the patch does not apply on the base.
+            SandboxUnavailable: The engine did not start a container.
+        """
+        ...

@@ -34,6 +34,7 @@ def spec_from_data(data: Mapping[str, Any]) -> TaskSpec:
             "repository": RepositoryRef(**data["repository"]),
             "images": tuple(Image(**{**item, "content": b64decode(item["content"])}) for item in data["images"]),
             "checks": tuple(data["checks"]),
+            "fixes": tuple(data.get("fixes", ())),
             "budget": Budget(**data["budget"]),
             "continues": _continuation(data.get("continues")),
         }

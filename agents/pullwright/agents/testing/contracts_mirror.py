@@ -132,6 +132,24 @@ class MirrorContract:
             assert (await scene.mirror.checkpoint(base, patch, task_id="x", number=1, parent=old)).tree == new.tree
             assert await scene.mirror.difference(base, old.sha, old.sha, limit=LIMIT) == b""
 
+    async def test_a_difference_can_be_of_some_files_alone(self, scene: MirrorScene) -> None:
+        base, first, second = await self.two(scene)
+        paths = [one.path for one in await scene.mirror.stat(base, base.sha, second.sha)]
+        assert paths == ["a", "b"]
+        for kept in (["a"], ["b"], paths, []):
+            patch = await scene.mirror.difference(base, base.sha, second.sha, limit=LIMIT, paths=[*kept, "other"])
+            made = await scene.mirror.checkpoint(base, patch, task_id="part", number=1, parent=None)
+            assert [one.path for one in await scene.mirror.stat(base, base.sha, made.sha)] == kept
+            assert [one.path for one in await scene.mirror.stat(base, made.sha, second.sha)] == [
+                path for path in paths if path not in kept
+            ]
+        whole = await scene.mirror.difference(base, first.sha, second.sha, limit=LIMIT)
+        assert await scene.mirror.difference(base, first.sha, second.sha, limit=LIMIT, paths=paths) == whole
+        with pytest.raises(NotFound):
+            await scene.mirror.difference(base, base.sha, "1" * 40, limit=LIMIT, paths=paths)
+        with pytest.raises(PatchTooLarge):
+            await scene.mirror.difference(base, base.sha, first.sha, limit=10, paths=paths)
+
     async def test_another_task_may_go_on_from_a_checkpoint(self, scene: MirrorScene) -> None:
         base, first, second = await self.two(scene)
         same = await scene.mirror.checkpoint(base, b"", task_id="fork", number=1, parent=first)

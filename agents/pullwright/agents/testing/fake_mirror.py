@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -132,11 +132,13 @@ class FakeMirror:
         await self._begin("commit")
         if not patch.strip():
             raise EmptyChange(f"patch for {repository.slug!r} is empty: the agent changed nothing")
-        whole = self._then(base.sha, read_patch(patch))
+        changes = read_patch(patch)
+        whole = self._then(base.sha, changes)
         self.commits.append(meta)
         self.allowed.append(allow_paths)
         head = _sha(base.sha.encode() + patch + meta.title.encode())
         self._own[head] = FakeCommit(base.sha, whole, meta.author_email)
+        sides = self._absolute(base.sha), self._absolute(head)
         return Change(
             repository=repository,
             base_ref=base.ref,
@@ -144,7 +146,7 @@ class FakeMirror:
             head_sha=head,
             branch=meta.branch,
             title=meta.title,
-            files=(FileStat(path="a", added=1, removed=0),),
+            files=tuple(_stat(path, *(side.get(path, b"") for side in sides)) for path in sorted(changes)),
             notices=self.notices,
         )
 
@@ -164,9 +166,13 @@ class FakeMirror:
         await self._begin("checkpoints")
         return tuple(made for _, made in sorted(self.kept.get(task_id, {}).items()))
 
-    async def difference(self, base: Base, old: str, new: str, *, limit: int) -> bytes:
-        await self._begin("difference")
-        return _limited(self._between(base, old, new), limit)
+    async def difference(
+        self, base: Base, old: str, new: str, *, limit: int, paths: Collection[str] | None = None
+    ) -> bytes:
+        await self._begin("difference" if paths is None else "part")
+        patch = self._between(base, old, new)
+        kept = patch if paths is None else {f"{WORKSPACE}/{path}" for path in paths}
+        return _limited({path: change for path, change in patch.items() if path in kept}, limit)
 
     async def carried(self, base: Base, old: str, new: str, *, limit: int) -> bytes:
         await self._begin("carried")

@@ -34,6 +34,12 @@ ANSWERING: Final = (
 )
 """What the system prompt says of people; it is frozen with the run, and so is whether it may ask."""
 
+A_TEST: Final = (
+    "A change is accepted only with a test that fails without the rest of it and passes with it: keep the test in a "
+    "file of its own where this repository has its tests, and name in `checks` of finish the command that runs it. If "
+    "no test can show the defect, finish without a change and report the cause."
+)
+
 _EGRESS = {
     EgressMode.NONE: "Nothing: there is no network.",
     EgressMode.PACKAGES: "pip, uv and npm can install packages from their registries. There is no other network.",
@@ -75,6 +81,7 @@ def brief(
         *_prior_section(spec.continues, prior),
         *_agents_section(agents_file),
         *_checks_section(environment.checks or spec.checks),
+        *_test_section(spec),
         _egress_section(environment.egress),
         *_people_section(spec),
     ]
@@ -144,6 +151,10 @@ def _people_section(spec: TaskSpec) -> list[str]:
         return []
     approval = " Before you change anything, call `plan` alone and wait until it is approved." * spec.approve_plan
     return [f"In this run a person answers: call `ask` alone in its turn, and the work waits for the answer.{approval}"]
+
+
+def _test_section(spec: TaskSpec) -> list[str]:
+    return [A_TEST] if spec.reproduce else []
 
 
 def _checks_section(checks: tuple[str, ...]) -> list[str]:

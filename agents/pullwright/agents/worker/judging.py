@@ -23,6 +23,7 @@ from pullwright.agents.ports.sandbox import Base, Workspace
 from pullwright.agents.recorder import RunRecorder
 from pullwright.agents.worker.landing import SOMEBODY_PUSHED, UNCHANGED, Landing, Work
 from pullwright.agents.worker.parts import Parts
+from pullwright.agents.worker.proving import Proving, only_tests_left
 from pullwright.agents.worker.publishing import HandIn
 from pullwright.agents.worker.restore import PATCH_BYTES, keep_patch
 
@@ -53,6 +54,7 @@ class Judging:
         self._base = base
         self._environment = environment
         self._landing = Landing(parts, recorder, base)
+        self._proving = Proving(parts, recorder, environment)
         self.patch_path = ""
         """Where the last patch was saved."""
 
@@ -74,19 +76,27 @@ class Judging:
         """
         patch = await workspace.extract(limit=PATCH_BYTES)
         await self.save(patch)
-        change = await self._commit(self._base, patch, request.title, request.summary)
-        checks, chosen_by = (self.checks, "owner") if self.checks else (request.checks, "agent")
+        title = self._spec.titled(request.title)
+        change = await self._commit(self._base, patch, title, request.summary)
+        named = self._named_besides(request)
         work = Work(
             base=self._base,
             patch=patch,
             change=change,
-            title=request.title,
+            title=title,
             summary=request.summary,
-            checks=checks,
-            chosen_by=chosen_by,
+            checks=(*self.checks, *named) if self.checks else request.checks,
+            chosen_by="owner" if self.checks else "agent",
+            named=named,
             notices=workspace.notices,
         )
         return await self._landed(work, await self._landing.tip())
+
+    def _named_besides(self, request: FinishRequest) -> tuple[str, ...]:
+        """Return what the model names beside the owner's checks, where only a test is taken that these may not run."""
+        if not (self.checks and self._proving.demanded):
+            return ()
+        return tuple(check for check in dict.fromkeys(request.checks) if check not in self.checks)
 
     async def judged(self) -> HandIn | str | None:
         """Return what an earlier attempt handed in and had checked, if nothing came after that and it is still here.
@@ -127,8 +137,9 @@ class Judging:
         Raises:
             ChangeRefused: The owner's checks fail on the base, and still nothing was changed.
         """
+        checks = () if self._spec.reproduce else self.checks  # what it could not reproduce, it reports
         results = await self._parts.verifier.check_base(
-            self._base, self.checks, task_id=self._recorder.task.id, environment=self._environment
+            self._base, checks, task_id=self._recorder.task.id, environment=self._environment
         )
         failed = [result for result in results if not result.passed]
         if failed and times >= HAND_INS:
@@ -179,6 +190,7 @@ class Judging:
             summary=summary,
             checks=tuple(result.command for result in evidence.after),
             chosen_by=evidence.chosen_by,
+            named=evidence.named,
         )
 
     async def _landed(self, work: Work, tip: Base) -> HandIn | str:
@@ -204,9 +216,9 @@ class Judging:
         """Judge work whose base has moved: it lands on the tip, or where it was made when it does not pass there."""
         evidence = await self._checked(moved) if moved else None
         if moved is not None and evidence is not None and (evidence.verified or not work.checks):
-            if self._may_be_fixed(evidence) and await self._fails_on(work.base, work):
+            if self._may_be_fixed(work, moved, evidence) and await self._was_broken(work):
                 return FIXED.format(ref=tip.ref, sha=tip.sha[:12])
-            return await self._verified(moved, evidence)
+            return await self._verified(moved, evidence, MOVED.format(ref=tip.ref, sha=tip.sha[:12]))
         passed = await self._passed(work)
         before = passed.evidence.before
         if self._first and not all(result.passed for result in before) and not await self._fails_on(tip, work):
@@ -223,9 +235,15 @@ class Judging:
     def _first(self) -> bool:
         return self._spec.continues is None
 
-    def _may_be_fixed(self, evidence: Evidence) -> bool:
-        """Whether the tip passes without the change."""
-        return self._first and bool(evidence.before) and all(result.passed for result in evidence.before)
+    def _may_be_fixed(self, work: Work, moved: Work, evidence: Evidence) -> bool:
+        """Whether the tip passes without the change, or with nothing of it but its tests."""
+        without = evidence.tests_alone or (evidence.after if only_tests_left(work, moved) else evidence.before)
+        return self._first and bool(without) and all(result.passed for result in without)
+
+    async def _was_broken(self, work: Work) -> bool:
+        """Whether what passes on the tip does not where the work was made."""
+        results, _ = await self._proving.alone(work)
+        return not all(result.passed for result in results) if results else await self._fails_on(work.base, work)
 
     async def _fails_on(self, base: Base, work: Work) -> bool:
         results = await self._parts.verifier.check_base(
@@ -254,7 +272,7 @@ class Judging:
         )
         if not work.checks:
             return Evidence(chosen_by="agent")
-        return await self._parts.verifier.verify(
+        evidence = await self._parts.verifier.verify(
             work.base,
             work.patch,
             work.checks,
@@ -262,15 +280,19 @@ class Judging:
             task_id=self._recorder.task.id,
             environment=self._environment,
         )
+        return await self._proving.proven(work, replace(evidence, named=work.named))
 
     async def _verified(self, work: Work, evidence: Evidence, where: str = "") -> HandIn:
         if work.base.sha != self._base.sha:
             await self.save(work.patch)
-        if work.checks:
-            await self._recorder.record(ChangeVerified(evidence=evidence))
+        missing = self._proving.missing(work, evidence)
+        if work.checks or missing:
+            await self._recorder.record(ChangeVerified(evidence=evidence, refused=first_lines(missing)))
         if work.checks and not evidence.verified:
             failed = [result for result in evidence.after if not result.passed]
             raise ChangeRefused(_complaint(f"{where}{NOT_PASSED}", failed))
+        if missing:
+            raise ChangeRefused(f"{where}{missing}")
         return self._hand_in(work, evidence)
 
     def _hand_in(self, work: Work, evidence: Evidence) -> HandIn:
@@ -279,14 +301,16 @@ class Judging:
             summary=work.summary,
             change=work.change,
             evidence=evidence,
-            notices=(*self._environment.notices, *work.notices),
+            notices=(*self._environment.notices, *self._proving.notices(evidence), *work.notices),
             patch_path=self.patch_path,
         )
 
     async def _commit(self, base: Base, patch: bytes, title: str, summary: str) -> Change:
         """Commit under the name that the run's first commit had; the same work is the same commit on any host."""
         task, spec, wording = self._recorder.task, self._spec, self._parts.wording
-        message = wording.commit(issue=spec.issue_number, title=title, summary=summary, requested_by=spec.requested_by)
+        message = wording.commit(
+            issue=spec.issue_number, title=title, summary=summary, requested_by=spec.requested_by, fixes=spec.fixes
+        )
         if spec.continues is not None:
             branch = spec.continues.branch
         else:
@@ -298,14 +322,14 @@ class Judging:
         )
 
 
-def first_lines(refusal: ChangeRefused) -> str:
+def first_lines(refusal: ChangeRefused | str) -> str:
     """Return the one line for people of what was told to the model at length."""
     what, _, rest = str(refusal).partition("\n\n")
     return " ".join(f"{what} {rest.partition(chr(10))[0]}".split())
 
 
 def _stands(entries: Sequence[JournalEntry]) -> tuple[ChangeCommitted, ChangeVerified] | None:
-    """Return the last commit and its evidence, if it passed and the model has said nothing since."""
+    """Return the last commit and its evidence, if it was accepted and the model has said nothing since."""
     verified: ChangeVerified | None = None
     for entry in reversed(entries):
         match entry.event:
@@ -314,7 +338,7 @@ def _stands(entries: Sequence[JournalEntry]) -> tuple[ChangeCommitted, ChangeVer
             case ChangeVerified() as event:
                 verified = verified or event
             case ChangeCommitted() as event:
-                return (event, verified) if verified is not None and verified.evidence.verified else None
+                return (event, verified) if verified is not None and verified.accepted else None
     return None
 
 

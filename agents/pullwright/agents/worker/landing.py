@@ -40,6 +40,8 @@ class Work:
     summary: str
     checks: tuple[str, ...]
     chosen_by: str
+    named: tuple[str, ...] = ()
+    """Those of them that the model named beside the owner's."""
     notices: tuple[str, ...] = ()
 
 

@@ -197,9 +197,9 @@ class Pipeline:
             await loop.send_back(request, answer)
 
     def _refused(self) -> int:
-        """Return how often checks failed in earlier attempts."""
+        """Return how often a change was sent back in earlier attempts."""
         verdicts = [one.event for one in self._recorder.earlier if isinstance(one.event, ChangeVerified)]
-        return sum(not verdict.evidence.verified for verdict in verdicts)
+        return sum(not verdict.accepted for verdict in verdicts)
 
     async def _advance(self, loop: AgentLoop, workspace: Workspace) -> FinishRequest | Pause:
         """Let the agent act; a sandbox that ends is replaced on the same files, a few times."""

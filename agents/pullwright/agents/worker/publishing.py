@@ -167,6 +167,7 @@ class Publishing:
             summary=hand_in.summary,
             evidence=hand_in.evidence,
             issue_number=self._spec.issue_number,
+            fixes=self._spec.fixes,
             model=self._parts.model.name,
             steps=self._recorder.state.steps,
             usage=self._recorder.state.usage,

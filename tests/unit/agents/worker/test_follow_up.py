@@ -128,6 +128,12 @@ async def test_a_commit_is_added_to_the_branch_of_the_pull_request(ground: MakeG
     assert published.pull_request_url == stage.pull.url
 
 
+async def test_what_is_added_to_a_pull_request_needs_no_test_of_its_own(ground: MakeGround) -> None:
+    stage = ground([MORE, finish("make")])
+    spec = {"repository": stage.ref, "publish": True, "continues": stage.continues(), "reproduce": True}
+    assert (await stage.scene.advance(await stage.scene.file(**spec))).status is TaskStatus.SUCCEEDED
+
+
 async def test_the_model_is_told_what_the_pull_request_changes(ground: MakeGround) -> None:
     stage = ground([MORE, finish()])
     done = await stage.run()
