@@ -13,8 +13,9 @@ from pullwright.agents.testing.contracts_blobs import BlobStoreContract
 from pullwright.agents.testing.contracts_inbox import InboxContract
 from pullwright.agents.testing.contracts_lanes import LaneContract
 from pullwright.agents.testing.contracts_lease import LeaseStoreContract, WorkerContract
+from pullwright.agents.testing.contracts_notice import NoticeContract
 from pullwright.agents.testing.contracts_outbox import OutboxStoreContract
-from pullwright.agents.testing.contracts_report import ReportContract
+from pullwright.agents.testing.contracts_report import LandingContract, ReportContract
 from pullwright.agents.testing.contracts_schedule import ScheduleContract
 from pullwright.agents.testing.contracts_store import SignalContract, TaskStoreContract
 from pullwright.agents.testing.contracts_terms import PlaceContract, SpendingContract
@@ -32,6 +33,8 @@ class EveryContract(
     InboxContract,
     ScheduleContract,
     ReportContract,
+    LandingContract,
+    NoticeContract,
     SpendingContract,
     PlaceContract,
 ):

@@ -12,7 +12,7 @@ from pullwright.agents.errors import ConfigError
 from pullwright.agents.intake.door import Door
 from pullwright.agents.intake.source import Handler, Source
 from pullwright.agents.llm.prices import cost_of_run
-from pullwright.agents.ports.report import Reports, Standing
+from pullwright.agents.ports.report import Landings, Reports, Standing
 from pullwright.cli import wiring
 from pullwright.cli.model_wiring import price_list
 from pullwright.cli.settings import Settings
@@ -26,6 +26,8 @@ class Intake:
     handlers: Mapping[str, Handler] = field(default_factory=dict)
     sources: Sequence[Source] = ()
     reports: Mapping[str, Reports] = field(default_factory=dict)
+    landings: Mapping[str, Landings] = field(default_factory=dict)
+    """Who hears, by source, what became of a pull request after its task had ended."""
     notes: Sequence[str] = ()
     """What to tell the operator at the start."""
 
@@ -36,6 +38,7 @@ class Intake:
             handlers={**self.handlers, **other.handlers},
             sources=[*self.sources, *other.sources],
             reports={**self.reports, **other.reports},
+            landings={**self.landings, **other.landings},
             notes=[*self.notes, *other.notes],
         )
 

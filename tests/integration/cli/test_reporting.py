@@ -7,9 +7,14 @@ import pytest
 from anyio import fail_after
 from pydantic import SecretStr
 
+from pullwright.agents.change import PullRequest
 from pullwright.agents.clock import SystemClock
 from pullwright.agents.ports.lease import Worker
 from pullwright.agents.queue.memory import MemoryStore
+from pullwright.agents.testing.contracts_inbox import NEW
+from pullwright.agents.testing.contracts_report import in_review
+from pullwright.agents.testing.fake_code_host import FakeCodeHost
+from pullwright.agents.testing.fake_reports import FakeLandings, FakeReports
 from pullwright.cli.intake_parts import Intake
 from pullwright.cli.intake_wiring import open_intake
 from pullwright.cli.reporting_wiring import reporting
@@ -51,3 +56,23 @@ async def test_without_one_nobody_reports() -> None:
     store = Watched()
     async with reporting(Intake(), store, Worker(id="w")):
         assert await store.workers() == []
+
+
+async def test_origins_hear_what_the_code_host_says_of_their_pull_requests() -> None:
+    store, host, heard = Watched(), FakeCodeHost(), anyio.Event()
+    report = await in_review(store)
+    pull = PullRequest(number=1, url="https://x/pull/1", branch="agent/7", state="merged")
+    host.add_repository("o/r").pulls.append(pull)
+    origin = FakeLandings(trouble=lambda point: heard.set() if point == "after landed" else None)
+    intake = Intake(reports={NEW.source: FakeReports()}, landings={NEW.source: origin})
+    await store.retire("r1")
+    with fail_after(20):
+        async with reporting(intake, store, Worker(id="w"), host_of=lambda _: host):
+            await heard.wait()
+    assert origin.known == {report.task_id: True}
+
+
+def test_what_hears_is_kept_when_two_intakes_become_one() -> None:
+    jira, sentry = FakeLandings(), FakeLandings()
+    both = Intake(landings={"jira": jira}) | Intake(landings={"sentry": sentry})
+    assert both.landings == {"jira": jira, "sentry": sentry}

@@ -24,7 +24,8 @@ from pullwright.agents.events import (
     RunFinished,
 )
 from pullwright.agents.intake.reception import Reception
-from pullwright.agents.intake.reporting import EVERY_SECONDS, FIRST_PAUSE, Reporter
+from pullwright.agents.intake.reporting import EVERY_SECONDS, Reporter
+from pullwright.agents.intake.setbacks import FIRST_PAUSE
 from pullwright.agents.message import AssistantMessage, ToolCall
 from pullwright.agents.ports.durable import DurableStore
 from pullwright.agents.ports.inbox import DeliveryStatus

@@ -90,8 +90,9 @@ def _attempts() -> list[dict[str, Any]]:
 
 
 def _reports() -> list[dict[str, Any]]:
-    shown = {"seq": 2, "status": "running", "number": 1, "comment": "7", "ended": False, "note": ""}
-    return [{"task_id": _id(0), **shown}, {"task_id": _id(1), **shown, "ended": True, "note": AWKWARD}]
+    shown = {"seq": 2, "status": "running", "number": 1, "comment": "7", "ended": False, "note": "", "landing": ""}
+    ended = {**shown, "ended": True, "note": AWKWARD, "landing": "open"}
+    return [{"task_id": _id(0), **shown}, {"task_id": _id(1), **ended}]
 
 
 def _spending() -> list[dict[str, Any]]:

@@ -251,6 +251,17 @@ def test_a_worker_of_the_release_before_goes_on(empty_url: str) -> None:
         assert connection.exec_driver_sql("SELECT place FROM lane").scalar_one() == ""
 
 
+def test_a_reporter_of_the_release_before_goes_on_too(empty_url: str) -> None:
+    """Its statements do not know that somebody wants to hear what became of a pull request."""
+    migrations.upgrade(empty_url)
+    with running_connection(empty_url) as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO report (task_id, seq, status, number, comment, ended, note) "
+            "VALUES ('t', 0, '', 1, '', true, '')"
+        )
+        assert connection.exec_driver_sql("SELECT landing FROM report").scalar_one() == ""
+
+
 def test_a_newer_schema_is_refused_in_one_line(empty_url: str) -> None:
     migrations.upgrade(empty_url)
     _pretend(empty_url, migrations.HEAD + 1)

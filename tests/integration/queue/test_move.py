@@ -61,6 +61,7 @@ def test_nothing_runs_from_the_old_place_any_more(databases: tuple[str, str]) ->
     rows = rows_of(databases[0])
     assert all(row[paused] for row in rows["lane"])
     assert [row[7] for row in rows["schedule"]] == [True] * 3
+    assert [row[-1] for row in rows["report"]] == ["", "gone"], "nobody is told twice what became of a pull request"
     assert [row[attempt] for row in rows["task"]][:2] == [2, 0], (
         "a worker that froze with attempt 1 writes nothing more"
     )

@@ -19,6 +19,7 @@ from pullwright.agents.intake.decisions import (
     Decision,
     File,
     Ignore,
+    Landed,
     Later,
     Refuse,
     Reply,
@@ -30,6 +31,7 @@ from pullwright.agents.intake.source import Handler
 from pullwright.agents.intake.sparing import Sparing
 from pullwright.agents.ports.durable import DurableStore
 from pullwright.agents.ports.inbox import Delivery, DeliveryStatus
+from pullwright.agents.ports.report import Landing
 from pullwright.agents.ports.store import SignalKind
 from pullwright.agents.worker.outbox import Outbox
 
@@ -72,10 +74,10 @@ class CarryingOut:
                 await self._tell(delivery, decision, handler)
             case Stop():
                 await self._stop(delivery, decision, handler)
+            case Landed():
+                await self._landed(delivery, decision, handler)
             case Later():
-                if await self._is_news(delivery, decision.meaning_key):
-                    seconds = min(decision.seconds * 2**delivery.put_off, LONGEST_SECONDS)
-                    await self._store.put_off(delivery, seconds=seconds, reason=decision.reason)
+                await self._put_off(delivery, decision)
 
     async def _file(self, delivery: Delivery, decision: File, handler: Handler) -> None:
         if not await self._is_news(delivery, decision.meaning_key):
@@ -123,6 +125,16 @@ class CarryingOut:
             with suppress(IllegalTransition, TaskNotFound):  # it is over, or being stopped
                 await self._store.cancel(task_id, reason=decision.reason)
         await self._store.stop(delivery, decision.task_id, reason=decision.reason)
+
+    async def _landed(self, delivery: Delivery, decision: Landed, handler: Handler) -> None:
+        landing = Landing.MERGED if decision.merged else Landing.CLOSED
+        await self._store.note_landing(decision.pull_request_url, landing)
+        await self.do(delivery, decision.then, handler)
+
+    async def _put_off(self, delivery: Delivery, decision: Later) -> None:
+        if await self._is_news(delivery, decision.meaning_key):
+            seconds = min(decision.seconds * 2**delivery.put_off, LONGEST_SECONDS)
+            await self._store.put_off(delivery, seconds=seconds, reason=decision.reason)
 
     async def _answer(self, delivery: Delivery, decision: Refuse | Answer, handler: Handler) -> None:
         status = DeliveryStatus.REFUSED if isinstance(decision, Refuse) else DeliveryStatus.ANSWERED

@@ -115,4 +115,15 @@ class Later:
     """Names what is waited for: of several deliveries that wait for the same, one stays and the others are ignored."""
 
 
-Decision = Ignore | Refuse | Answer | File | Tell | Stop | Later
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Landed:
+    """A pull request was merged, or closed without that: tasks that ended with it have something to tell."""
+
+    pull_request_url: str
+    """As tasks remember it."""
+    merged: bool
+    then: Ignore | Stop
+    """What else is to become of the delivery."""
+
+
+Decision = Ignore | Refuse | Answer | File | Tell | Stop | Later | Landed

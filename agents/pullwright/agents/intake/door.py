@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from pullwright.agents.ports.inbox import NewDelivery
 
@@ -21,9 +21,11 @@ class Unreadable:
     """A delivery that is authentic and can not be understood."""
 
     status: int
-    """The HTTP status to answer with: 400 or 415."""
+    """The HTTP status to answer with: 400 or 415; 403 or 422 where the sender is told what to change."""
     detail: str
     """For the log."""
+    told: str = "the delivery can not be read"
+    """For the sender, who is authentic: one line."""
 
 
 class Door(Protocol):
@@ -51,4 +53,14 @@ class Door(Protocol):
 
     def read(self, headers: Headers, body: bytes) -> NewDelivery | Unreadable:
         """Understand a delivery that is authentic."""
+        ...
+
+
+@runtime_checkable
+class Particular(Protocol):
+    """A door whose sender takes one status for success, and any other for a failure; 202 is the usual one."""
+
+    @property
+    def success_status(self) -> int:
+        """That status."""
         ...

@@ -11,29 +11,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from math import inf
+from types import MappingProxyType
 from typing import Final
 
 from anyio import create_task_group, fail_after, move_on_after
 from anyio.abc import TaskGroup
 from ulid import ULID
 
-from pullwright.agents.errors import (
-    AuthFailed,
-    ConfigError,
-    LeaseLost,
-    NotFound,
-    PullwrightError,
-    RemoteRateLimited,
-    RemoteRejected,
-    StoreError,
-)
+from pullwright.agents.errors import LeaseLost, NotFound, RemoteRejected, StoreError
+from pullwright.agents.intake.landings import LandingNews
 from pullwright.agents.intake.mishap import mishap
+from pullwright.agents.intake.review_watch import HostOf, ReviewWatch, no_host
+from pullwright.agents.intake.setbacks import SHOW_SECONDS, Setbacks, Tried
 from pullwright.agents.intake.standings import standing_after
 from pullwright.agents.ports.clock import Clock
 from pullwright.agents.ports.durable import DurableStore
 from pullwright.agents.ports.inbox import Delivery
 from pullwright.agents.ports.lease import Worker
-from pullwright.agents.ports.report import Report, Reports, Standing
+from pullwright.agents.ports.report import Landings, Report, Reports, Standing
 from pullwright.agents.task import TaskStatus
 from pullwright.agents.worker.outbox import Made, Outbox
 
@@ -53,18 +48,8 @@ BEAT_SECONDS: Final = 10.0
 AT_ONCE: Final = 4
 """Tasks that are shown at once."""
 
-SHOW_SECONDS: Final = 60.0
-"""How long one may take."""
-
 MOST_COMMENTS: Final = 2
 """Of one task: whoever deletes the second one, too, does not want to be told."""
-
-FIRST_PAUSE: Final = 5.0
-LONGEST_PAUSE: Final = 21_600.0
-"""Seconds until what could not be shown is tried again; they double each time."""
-
-MAX_PUT_OFF: Final = 15
-"""How often that is tried in a row; it is about a day."""
 
 LAST_WORD_SECONDS: Final = 10.0
 
@@ -79,6 +64,7 @@ class _Followed:
 
     report: Report
     standing: Standing
+    tried: Tried
     seq: int = 0
     """Number of the last entry that ``standing`` knows of."""
     shown: Standing | None = None
@@ -86,8 +72,6 @@ class _Followed:
     shown_at: float = -inf
     unsure: bool = False
     """A change was begun, and nobody knows whether it was made."""
-    not_before: float = -inf
-    put_off: int = 0
     origin: Delivery | None = None
     busy: bool = False
 
@@ -115,7 +99,14 @@ class Reporter:
     """Shows how tasks stand for as long as it serves and has the duty."""
 
     def __init__(
-        self, store: DurableStore, sources: Mapping[str, Reports], *, clock: Clock, worker: Worker | None = None
+        self,
+        store: DurableStore,
+        sources: Mapping[str, Reports],
+        *,
+        clock: Clock,
+        worker: Worker | None = None,
+        landings: Mapping[str, Landings] = MappingProxyType({}),
+        host_of: HostOf = no_host,
     ) -> None:
         """Make one.
 
@@ -124,6 +115,8 @@ class Reporter:
             sources: Who shows, by the source of the delivery that became the task.
             clock: For the pauses.
             worker: What others see of this process; its id is made anew whenever it serves.
+            landings: Who hears, by that source, what became of a pull request after its task had ended.
+            host_of: Whom to ask for that.
         """
         self._store = store
         self._sources = sources
@@ -131,8 +124,9 @@ class Reporter:
         self._worker = worker or Worker(id="")
         self._outbox = Outbox(store)
         self._turn = _Turn(0)
-        self._quiet: dict[str, float] = {}
-        """Until when a source is left alone."""
+        self._setbacks = Setbacks(clock)
+        self._news = LandingNews(store, landings, self._setbacks)
+        self._watch = ReviewWatch(store, host_of, clock=clock)
 
     async def serve(self) -> None:
         """Serve until cancelled; then the next process takes the duty over at once."""
@@ -149,7 +143,7 @@ class Reporter:
                 await self._retire(me.id)
 
     async def show_all(self, worker_id: str) -> None:
-        """Show what is due now, and return when it is shown or put off."""
+        """Show and tell what is due now, and return when it is done or put off."""
         async with create_task_group() as group:
             await self._look(worker_id, group)
 
@@ -161,17 +155,19 @@ class Reporter:
             if number is None or not self._begin_turn(number):
                 return
             self._follow(await self._store.open_reports(number))
+            await self._news.look(number, group)
         except StoreError as exc:
             logger.warning("nothing is reported: %s", exc)
             return
         for followed in self._due():
             followed.busy = True
             group.start_soon(self._show_counted, followed)
+        group.start_soon(self._watch.look)
 
     def _begin_turn(self, number: int) -> bool:
         """Begin a turn if it is another one, but not before this process is done with what it did in the last one."""
         if number != self._turn.number:
-            if any(one.busy for one in self._turn.followed.values()):
+            if self._news.busy or any(one.busy for one in self._turn.followed.values()):
                 return False
             self._turn = _Turn(number)
         return True
@@ -192,7 +188,7 @@ class Reporter:
 
     def _is_due(self, followed: _Followed, now: float, every: float) -> bool:
         report = followed.report
-        if followed.busy or now < max(followed.not_before, self._quiet.get(followed.source, -inf)):
+        if followed.busy or not self._setbacks.allow(followed.tried, followed.source):
             return False
         news = report.last > report.seq or followed.unsure
         if report.stands in _OVER or (news and report.stands != report.status):
@@ -205,7 +201,7 @@ class Reporter:
         try:
             error = await mishap(partial(self._show_in_time, followed))
             if error is None:
-                followed.put_off = 0
+                followed.tried.put_off = 0
             else:
                 await self._failed(followed, error)
         finally:
@@ -222,9 +218,9 @@ class Reporter:
             return
         source = self._sources.get(origin.source)
         if source is None:
-            followed.not_before = inf  # a process that has it takes over some day
+            followed.tried.not_before = inf  # a process that has it takes over some day
             return
-        if self._clock.monotonic() < self._quiet.get(followed.source, -inf):
+        if not self._setbacks.allow(followed.tried, followed.source):
             return
         await self._catch_up(followed)
         over = followed.report.stands in _OVER
@@ -308,7 +304,7 @@ class Reporter:
             await source.sign(origin, followed.standing)
         except (NotFound, RemoteRejected) as exc:
             logger.info("task %s ended without a sign: %s", followed.report.task_id, exc)
-        await self._note(followed, ended=True)
+        await self._note(followed, ended=True, landing=self._news.first(origin.source, followed.standing))
 
     async def _note(self, followed: _Followed, **changes: str | int) -> None:
         noted = replace(followed.report, **changes)  # type: ignore[arg-type]  # as they are named
@@ -318,25 +314,8 @@ class Reporter:
     # Trouble
 
     async def _failed(self, followed: _Followed, error: Exception) -> None:
-        task_id, now = followed.report.task_id, self._clock.monotonic()
-        pause = min(FIRST_PAUSE * 2**followed.put_off, LONGEST_PAUSE)
-        followed.not_before = now + pause
-        match error:
-            case LeaseLost():
-                logger.info("task %s is reported on elsewhere: %s", task_id, error)
-            case StoreError():
-                logger.warning("the report on task %s waits for the database: %s", task_id, error)
-            case RemoteRateLimited():
-                logger.info("%s is left alone: %s", followed.source, error)
-                followed.put_off += 1
-                self._quiet[followed.source] = now + max(error.retry_after, pause)
-            case NotFound() | RemoteRejected():
-                await self._give_up(followed, str(error))
-            case _:
-                _log(task_id, error)
-                followed.put_off += 1
-                if followed.put_off >= MAX_PUT_OFF:
-                    await self._give_up(followed, _reason(error))
+        if reason := self._setbacks.count(followed.tried, followed.source, error):
+            await self._give_up(followed, reason)
 
     async def _give_up(self, followed: _Followed, note: str) -> None:
         logger.warning("nothing more is reported on task %s: %s", followed.report.task_id, note)
@@ -363,22 +342,4 @@ class Reporter:
 def _adopted(report: Report, now: float) -> _Followed:
     """Begin to follow a task; what another process showed of it just now is left for a while."""
     standing = Standing(task_id=report.task_id, ahead=report.ahead)
-    return _Followed(report, standing, shown_at=now if report.status else -inf)
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, PullwrightError):
-        return str(error)
-    if isinstance(error, TimeoutError):
-        return f"it took longer than {SHOW_SECONDS:g} s"
-    return "internal error; the traceback is in the log, please report it"
-
-
-def _log(task_id: str, error: Exception) -> None:
-    match error:
-        case AuthFailed() | ConfigError():
-            logger.error("the report on task %s waits, somebody has to act: %s", task_id, error)
-        case PullwrightError() | TimeoutError():
-            logger.warning("the report on task %s is put off: %s", task_id, _reason(error))
-        case _:
-            logger.error("the report on task %s ran into a bug", task_id, exc_info=error)
+    return _Followed(report, standing, Tried(report.task_id), shown_at=now if report.status else -inf)

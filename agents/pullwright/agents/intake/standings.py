@@ -41,7 +41,8 @@ def _after(before: Standing, event: RunEvent) -> Standing:
             return replace(_moved(before, TaskStatus(event.status), event.reason), steps=event.steps)
         case ChangeVerified():
             ran = tuple((result.command, result.exit_code) for result in event.evidence.after)
-            return replace(before, verified=event.evidence.verified, checks=ran)
+            alone = event.evidence.tests_fail_alone
+            return replace(before, verified=event.evidence.verified, checks=ran, tests_fail_alone=alone)
         case ChangeCommitted():
             return replace(before, commit=event.head_sha)
         case ChangePublished():

@@ -169,8 +169,10 @@ class InboxStore(Protocol):
         """
         ...
 
-    async def deliveries(self, *, limit: int = 50, status: DeliveryStatus | None = None) -> Sequence[Delivery]:
-        """Return the newest first."""
+    async def deliveries(
+        self, *, limit: int = 50, status: DeliveryStatus | None = None, source: str = ""
+    ) -> Sequence[Delivery]:
+        """Return the newest first; only those of a status or a source, if one is given."""
         ...
 
     async def tasks_of(self, work_key: str) -> Sequence[Task]:

@@ -15,8 +15,7 @@ from typing import Final, Protocol
 
 from pullwright.agents.budget import DayLimits
 from pullwright.agents.events import RunEvent
-from pullwright.agents.ports.inbox import Delivery
-from pullwright.agents.ports.report import Report
+from pullwright.agents.ports.outbox import Holder
 from pullwright.agents.task import Task, TaskStatus, WaitReason
 
 
@@ -122,7 +121,7 @@ class LeaseStore(Protocol):
         """
         ...
 
-    async def confirm(self, task: Task | Delivery | Report) -> None:
+    async def confirm(self, task: Holder) -> None:
         """Check the lease right before something outside is changed.
 
         Raises:

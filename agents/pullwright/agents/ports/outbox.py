@@ -1,6 +1,7 @@
 """The role of the outbox: a change outside is noted before it is made, and looked up before it is repeated.
 
-Whoever makes it holds a task, by its attempt, a delivery that was taken, by its turn, or the duty to report on a task.
+Whoever makes it holds a task, by its attempt, a delivery that was taken, by its turn, or the duty to report on a
+task or to tell people of it.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from enum import StrEnum
 from typing import Protocol
 
 from pullwright.agents.ports.inbox import Delivery
+from pullwright.agents.ports.notice import Telling
 from pullwright.agents.ports.report import Report
 from pullwright.agents.task import Task
 
-Holder = Task | Delivery | Report
+Holder = Task | Delivery | Report | Telling
 """What a change outside is made for, as the one who makes it has it."""
 
 
@@ -31,7 +33,7 @@ class Effect:
     """One change outside: a push, a pull request, a comment, a transition."""
 
     task_id: str
-    """The task, the delivery or the report that it is made for."""
+    """The task, the delivery, the report or the notices that it is made for."""
     key: str
     """Names the effect within that, whatever attempt makes it: ``pull_request``, ``comment:started``."""
     kind: str

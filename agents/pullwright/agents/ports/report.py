@@ -1,14 +1,16 @@
 """The roles around reports: how a task stands is shown where it came from, in one place that is kept up to date.
 
-A source shows (``Reports``); the store remembers what is shown, and who has the duty to keep that right
-(``ReportStore``).
+A source shows (``Reports``) and hears in the end what became of the pull request (``Landings``); the store remembers
+what is shown and told, and who has the duty to keep that right (``ReportStore``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar, Final, Protocol
 
 from pullwright.agents.budget import Usage
 from pullwright.agents.ports.inbox import Delivery
@@ -47,6 +49,8 @@ class Standing:
     """What fresh containers said; None when they were not asked yet."""
     checks: tuple[tuple[str, int | None], ...] = ()
     """What ran there with the change: commands and their exit codes, None for one that took too long."""
+    tests_fail_alone: bool = False
+    """Whether the tests of the change failed there without the rest of it."""
     commit: str = ""
     """The newest commit of the change."""
 
@@ -105,10 +109,44 @@ class Landings(Protocol):
         ...
 
 
+class Landing(StrEnum):
+    """How far the origin of a task that has ended is from having heard what became of the pull request."""
+
+    NONE = ""
+    """There is no pull request, or nobody there wants to hear of it."""
+    OPEN = "open"
+    """The pull request was neither merged nor closed, as far as we know."""
+    MERGED = "merged"
+    """The origin is to hear so."""
+    CLOSED = "closed"
+    """The origin is to hear that it was closed without that."""
+    TOLD = "told"
+    GONE = "gone"
+    """It was given up: the pull request stayed open for too long, or the origin can not hear of it."""
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing more happens to it."""
+        return self not in (Landing.OPEN, Landing.MERGED, Landing.CLOSED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InReview:
+    """A pull request whose end is waited for, by one task that ended with it."""
+
+    task_id: str
+    pull_request_url: str
+    lane: str
+    """The task's; it has one repository."""
+    ended_at: datetime
+    """When the task ended."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """What is shown of one task, as who has the duty in this turn knows it, and how the task stands beside that."""
 
+    duty: ClassVar[str] = "reports"
     task_id: str
     turn: int
     """Of the duty; the fence of every write."""
@@ -122,6 +160,7 @@ class Report:
     """External id of the comment; empty while there is none."""
     ended: bool = False
     """Nothing more is shown."""
+    landing: Landing = Landing.NONE
     note: str = ""
     """Why not, when it is not because the task has ended."""
     last: int = 0
@@ -154,8 +193,24 @@ class ReportStore(Protocol):
         """Return what has not ended, oldest first, as this turn's."""
         ...
 
+    async def landed_reports(self, turn: int) -> Sequence[Report]:
+        """Return those whose landing is ``merged`` or ``closed``, oldest first, as this turn's."""
+        ...
+
+    async def in_review(self) -> Sequence[InReview]:
+        """Return those whose landing is ``open``, oldest first."""
+        ...
+
+    async def note_landing(self, pull_request_url: str, landing: Landing) -> int:
+        """Remember what became of a pull request, for every task that ended with it; return how many there were.
+
+        It needs no duty, since it only changes landings that are ``open``. A task that has not been signed off is
+        not among them: whoever watches the pull request finds it landed afterwards.
+        """
+        ...
+
     async def note_report(self, report: Report) -> None:
-        """Remember ``seq``, ``status``, ``number``, ``comment``, ``ended`` and ``note``.
+        """Remember ``seq``, ``status``, ``number``, ``comment``, ``ended``, ``note`` and ``landing``.
 
         Raises:
             LeaseLost: The turn is over.

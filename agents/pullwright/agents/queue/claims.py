@@ -12,8 +12,7 @@ from pullwright.agents.events import TaskMoved
 from pullwright.agents.ports.inbox import Delivery
 from pullwright.agents.ports.lease import AttemptOutcome, Held, Terms
 from pullwright.agents.ports.outbox import Holder
-from pullwright.agents.ports.report import Report
-from pullwright.agents.queue import inbox, reports, spending
+from pullwright.agents.queue import duties, inbox, spending
 from pullwright.agents.queue import life as rules
 from pullwright.agents.queue.database import Database, Row, Transaction, Value, one
 from pullwright.agents.queue.fair import Lane, after_claim
@@ -111,8 +110,8 @@ def confirm(task: Holder, tx: Transaction) -> None:
     if isinstance(task, Delivery):
         inbox.confirm(task, tx)
         return
-    if isinstance(task, Report):
-        reports.confirm(task, tx)
+    if not isinstance(task, Task):
+        duties.confirm(task, tx)
         return
     row = one(tx.rows(LEASE, id=task.id))
     if row is None or row["attempt"] != task.attempt or row["status"] not in LIVE:

@@ -67,15 +67,17 @@ WHERE id = :id RETURNING *"""
 NAME: Final = """
 UPDATE delivery SET meaning_key = :meaning_key WHERE id = :id AND NOT EXISTS (SELECT 1 FROM delivery AS other
 WHERE other.source = :source AND other.meaning_key = :meaning_key AND other.id <> :id)"""
-NEWEST: Final = "SELECT * FROM delivery ORDER BY id DESC LIMIT :limit"
-NEWEST_OF: Final = "SELECT * FROM delivery WHERE status = :status ORDER BY id DESC LIMIT :limit"
+NEWEST: Final = """
+SELECT * FROM delivery WHERE (:status = '' OR status = :status) AND (:source = '' OR source = :source)
+ORDER BY id DESC LIMIT :limit"""
 TASKS_OF: Final = "SELECT * FROM task WHERE work_key = :work_key AND work_key <> '' ORDER BY id DESC LIMIT 50"
 TASKS_BEHIND: Final = """
 SELECT * FROM task WHERE pull_request_url = :url AND pull_request_url <> '' ORDER BY id DESC LIMIT 50"""
 ORIGIN: Final = "SELECT * FROM delivery WHERE task_id = :task_id AND status = 'filed' ORDER BY id LIMIT 1"
-OLD: Final = """
+OLD: Final = f"""
 status <> 'waiting' AND received_at < :before
-AND NOT EXISTS (SELECT 1 FROM report WHERE report.task_id = delivery.task_id AND NOT report.ended)"""
+AND NOT EXISTS (SELECT 1 FROM report WHERE report.task_id = delivery.task_id
+AND (NOT report.ended OR {reports.NOT_LANDED}))"""
 FORGET_EFFECTS: Final = f"DELETE FROM effect WHERE task_id IN (SELECT id FROM delivery WHERE {OLD})"
 FORGET: Final = f"DELETE FROM delivery WHERE {OLD}"
 
@@ -222,9 +224,9 @@ def require_time(delivery: Delivery, row: Row, tx: Transaction) -> None:
         raise LeaseLost(f"the time of turn {delivery.turn} of delivery {delivery.id!r} has run out")
 
 
-def newest(limit: int, status: DeliveryStatus | None, tx: Transaction) -> list[Delivery]:
+def newest(limit: int, status: DeliveryStatus | None, source: str, tx: Transaction) -> list[Delivery]:
     """Return the newest deliveries first."""
-    rows = tx.rows(NEWEST, limit=limit) if status is None else tx.rows(NEWEST_OF, limit=limit, status=status.value)
+    rows = tx.rows(NEWEST, limit=limit, status=status.value if status else "", source=source)
     return [delivery_of(row) for row in rows]
 
 

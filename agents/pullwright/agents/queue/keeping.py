@@ -10,8 +10,7 @@ from pullwright.agents.errors import BlobMissing, LeaseLost
 from pullwright.agents.ports.inbox import Delivery
 from pullwright.agents.ports.lease import Worker
 from pullwright.agents.ports.outbox import Effect, EffectStatus, Holder
-from pullwright.agents.ports.report import Report
-from pullwright.agents.queue import inbox, reports
+from pullwright.agents.queue import duties, inbox
 from pullwright.agents.queue.database import Transaction, Value, one
 from pullwright.agents.queue.records import held
 from pullwright.agents.queue.rows import effect_of
@@ -129,10 +128,10 @@ def _fenced(holder: Holder, tx: Transaction, *, in_time: bool = False) -> int:
         if in_time:
             inbox.require_time(holder, row, tx)
         return holder.turn
-    if isinstance(holder, Report):
-        row = reports.held(holder, tx)
+    if not isinstance(holder, Task):
+        row = duties.held(holder, tx)
         if in_time:
-            reports.require_time(holder, row, tx)
+            duties.require_time(holder, row, tx)
         return holder.turn
     row = held(tx, holder)
     if in_time and row["lease_until"] <= tx.now:

@@ -13,8 +13,8 @@ from pullwright.agents.errors import LeaseLost
 from pullwright.agents.ports.clock import Clock
 from pullwright.agents.ports.inbox import TAKEN_SECONDS, Delivery, DeliveryStatus, NewDelivery, Receipt
 from pullwright.agents.ports.outbox import Effect
-from pullwright.agents.ports.report import Report
 from pullwright.agents.ports.store import SignalKind
+from pullwright.agents.queue.duties import OnDuty
 from pullwright.agents.queue.inbox import put_off_status, signal_key, turn_over
 from pullwright.agents.queue.memory_reports import MemoryReports
 from pullwright.agents.queue.task_ids import TaskIds
@@ -144,10 +144,12 @@ class MemoryInbox(MemoryReports):
         self._tell_of_deliveries()
         return off
 
-    async def deliveries(self, *, limit: int = 50, status: DeliveryStatus | None = None) -> Sequence[Delivery]:
+    async def deliveries(
+        self, *, limit: int = 50, status: DeliveryStatus | None = None, source: str = ""
+    ) -> Sequence[Delivery]:
         await anyio.lowlevel.checkpoint()
         newest = (entry.delivery for entry in reversed(self._entries.values()))
-        return [one for one in newest if status in (None, one.status)][:limit]
+        return [one for one in newest if status in (None, one.status) and source in ("", one.source)][:limit]
 
     async def tasks_of(self, work_key: str) -> Sequence[Task]:
         await anyio.lowlevel.checkpoint()
@@ -171,7 +173,7 @@ class MemoryInbox(MemoryReports):
     async def forget_deliveries(self, *, before: datetime) -> int:
         await anyio.lowlevel.checkpoint()
         entries = self._entries.values()
-        needed = {report.task_id for report in self._reports.values() if not report.ended}
+        needed = {report.task_id for report in self._reports.values() if not (report.ended and report.landing.settled)}
         settled = [one.delivery for one in entries if one.delivery.status.settled]
         old = {one.id for one in settled if one.received_at < before and one.task_id not in needed}
         self._entries = {key: entry for key, entry in self._entries.items() if key not in old}
@@ -180,7 +182,7 @@ class MemoryInbox(MemoryReports):
         return len(old)
 
     def _free(self, holder: str) -> None:
-        self._free_duty(holder)
+        self._free_duties(holder)
         for entry in self._entries.values():
             if entry.taken_by == holder:
                 entry.taken_until = 0.0
@@ -199,11 +201,11 @@ class MemoryInbox(MemoryReports):
 
         return [entry for entry in self._entries.values() if same(entry.delivery)]
 
-    def _fence_turn(self, holder: Delivery | Report) -> None:
-        if isinstance(holder, Report):
-            self._require_turn_of_duty(holder)
-        else:
+    def _fence_turn(self, holder: Delivery | OnDuty) -> None:
+        if isinstance(holder, Delivery):
             self._turn(holder)
+        else:
+            self._require_turn_of_duty(holder)
 
     def _turn(self, delivery: Delivery) -> _Entry:
         entry = self._entries.get(delivery.id)
@@ -211,8 +213,8 @@ class MemoryInbox(MemoryReports):
             raise turn_over(delivery)
         return entry
 
-    def _confirm_turn(self, holder: Delivery | Report) -> None:
-        if isinstance(holder, Report):
+    def _confirm_turn(self, holder: Delivery | OnDuty) -> None:
+        if not isinstance(holder, Delivery):
             self._confirm_duty(holder)
         elif self._turn(holder).taken_until <= self._clock.now().timestamp():
             raise LeaseLost(f"the time of turn {holder.turn} of delivery {holder.id!r} has run out")

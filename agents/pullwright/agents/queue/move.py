@@ -66,6 +66,7 @@ TASK: Final = _TABLES[str(TaskRow.__tablename__)]
 LANE: Final = _TABLES[str(LaneRow.__tablename__)]
 WORKER: Final = _TABLES[str(WorkerRow.__tablename__)]
 DELIVERY: Final = _TABLES[str(DeliveryRow.__tablename__)]
+REPORT: Final = _TABLES[str(ReportRow.__tablename__)]
 SCHEDULE: Final = _TABLES[str(ScheduleRow.__tablename__)]
 
 
@@ -163,6 +164,8 @@ def _close(connection: Connection) -> None:
     connection.execute(fenced.values(attempt=TASK.c.attempt + 1, worker_id="", lease_until=0.0))
     waiting = update(DELIVERY).where(DELIVERY.c.status == "waiting")
     connection.execute(waiting.values(status="ignored", reason="moved to another database", turn=DELIVERY.c.turn + 1))
+    awaited = update(REPORT).where(REPORT.c.landing.in_(["open", "merged", "closed"]))
+    connection.execute(awaited.values(landing="gone"))  # its origin hears of it from the target
 
 
 def _copy(table: Table, reading: Connection, writing: Connection) -> Copied:

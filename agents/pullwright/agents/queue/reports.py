@@ -1,4 +1,4 @@
-"""Reports and the duty to keep them right, inside one transaction each.
+"""Reports, inside one transaction each.
 
 Locks are taken in one order: deliveries, then the duty, then reports.
 """
@@ -7,29 +7,38 @@ from __future__ import annotations
 
 from typing import Final
 
-from pullwright.agents.errors import LeaseLost
-from pullwright.agents.ports.report import DUTY_SECONDS, Report
-from pullwright.agents.queue.database import Database, Row, Transaction, Value, one
+from pullwright.agents.ports.report import InReview, Landing, Report
+from pullwright.agents.queue import duties
+from pullwright.agents.queue.database import Row, Transaction, Value
+from pullwright.agents.queue.rows import moment
 
-DUTY: Final = "SELECT holder, turn, held_until FROM duty WHERE name = 'reports'"
-LOCK_DUTY: Final = f"{DUTY} FOR UPDATE"
-FIRST_DUTY: Final = """
-INSERT INTO duty (name, holder, turn, held_until) VALUES ('reports', '', 0, 0) ON CONFLICT DO NOTHING"""
-TAKE_DUTY: Final = """
-UPDATE duty SET holder = :holder, turn = :turn, held_until = :held_until WHERE name = 'reports'"""
-FREE_DUTY: Final = "UPDATE duty SET held_until = 0 WHERE holder = :holder"
 BEGIN: Final = """
-INSERT INTO report (task_id, seq, status, number, comment, ended, note)
-VALUES (:task_id, 0, '', 1, '', :ended, '') ON CONFLICT DO NOTHING"""
+INSERT INTO report (task_id, seq, status, number, comment, ended, note, landing)
+VALUES (:task_id, 0, '', 1, '', :ended, '', '') ON CONFLICT DO NOTHING"""
 OPEN: Final = """
 SELECT report.*, task.next_seq - 1 AS last, task.status AS stands,
 CASE WHEN task.status = 'queued' THEN (SELECT count(*) FROM task AS other WHERE other.status = 'queued'
 AND other.lane = task.lane AND (other.priority > task.priority
 OR other.priority = task.priority AND other.id < task.id)) ELSE 0 END AS ahead
 FROM report JOIN task ON task.id = report.task_id WHERE NOT report.ended ORDER BY report.task_id"""
+NOT_LANDED: Final = "report.landing IN ('open', 'merged', 'closed')"
+"""The index has the same words; SQLite uses it for nothing else."""
+LANDED: Final = f"""
+SELECT report.*, task.next_seq - 1 AS last, task.status AS stands, 0 AS ahead
+FROM report JOIN task ON task.id = report.task_id
+WHERE {NOT_LANDED} AND report.landing <> 'open' ORDER BY report.task_id"""
+IN_REVIEW: Final = f"""
+SELECT task.id AS task_id, task.pull_request_url, task.lane, task.updated_at AS ended_at
+FROM report JOIN task ON task.id = report.task_id
+WHERE {NOT_LANDED} AND report.landing = 'open' ORDER BY report.task_id"""
+LOCK_LANDING: Final = f"""
+SELECT task_id FROM report WHERE {NOT_LANDED} AND landing = 'open'
+AND task_id IN (SELECT id FROM task WHERE pull_request_url = :url AND pull_request_url <> '')
+ORDER BY task_id FOR UPDATE"""
+LAND: Final = "UPDATE report SET landing = :landing WHERE task_id = :task_id"
 NOTE: Final = """
-UPDATE report SET seq = :seq, status = :status, number = :number, comment = :comment, ended = :ended, note = :note
-WHERE task_id = :task_id"""
+UPDATE report SET seq = :seq, status = :status, number = :number, comment = :comment, ended = :ended, note = :note,
+landing = :landing WHERE task_id = :task_id"""
 
 
 def begin(task_id: str, tx: Transaction) -> None:
@@ -37,34 +46,29 @@ def begin(task_id: str, tx: Transaction) -> None:
     tx.run(BEGIN, task_id=task_id, ended=False)
 
 
-def duty_of(database: Database, worker_id: str, tx: Transaction) -> tuple[int | None, bool]:
-    """Return the turn that a worker has, and whether it had better write itself down."""
-    row = one(tx.rows(DUTY))
-    if row is None or row["holder"] != worker_id:
-        return None, row is None or _is_free(database, row, tx)
-    return row["turn"], not tx.now + DUTY_SECONDS * 2 / 3 <= row["held_until"] <= tx.now + 2 * DUTY_SECONDS
-
-
-def take_duty(database: Database, worker_id: str, tx: Transaction) -> int | None:
-    """Take or keep the duty, unless somebody else has it."""
-    tx.run(FIRST_DUTY)
-    row = tx.rows(LOCK_DUTY)[0]
-    mine = row["holder"] == worker_id  # even when its time has run out: nobody took the duty meanwhile
-    if not mine and not _is_free(database, row, tx):
-        return None
-    turn: int = row["turn"] + (not mine)
-    tx.run(TAKE_DUTY, holder=worker_id, turn=turn, held_until=tx.now + DUTY_SECONDS)
-    return turn
-
-
-def free(holder: str, tx: Transaction) -> None:
-    """Let go of the duty if a worker has it."""
-    tx.run(FREE_DUTY, holder=holder)
-
-
 def open_reports(turn: int, tx: Transaction) -> list[Report]:
     """Return what has not ended, with how the tasks stand."""
     return [_report_of(row, turn) for row in tx.rows(OPEN)]
+
+
+def landed(turn: int, tx: Transaction) -> list[Report]:
+    """Return those whose origin is to hear what became of the pull request."""
+    return [_report_of(row, turn) for row in tx.rows(LANDED)]
+
+
+def in_review(tx: Transaction) -> list[InReview]:
+    """Return the pull requests whose end is waited for."""
+    columns = ("task_id", "pull_request_url", "lane")
+    rows = tx.rows(IN_REVIEW)
+    return [InReview(**{name: row[name] for name in columns}, ended_at=moment(row["ended_at"])) for row in rows]
+
+
+def land(pull_request_url: str, landing: Landing, tx: Transaction) -> int:
+    """Remember what became of a pull request whose end is waited for; return how many wait."""
+    waiting = tx.rows(LOCK_LANDING, url=pull_request_url)
+    for row in waiting:
+        tx.run(LAND, task_id=row["task_id"], landing=landing.value)
+    return len(waiting)
 
 
 def note(report: Report, tx: Transaction) -> None:
@@ -73,57 +77,13 @@ def note(report: Report, tx: Transaction) -> None:
     Raises:
         LeaseLost: The turn is over.
     """
-    held(report, tx)
+    duties.held(report, tx)
     shown: dict[str, Value] = {"seq": report.seq, "status": report.status, "comment": report.comment}
     shown |= {"number": report.number, "ended": report.ended, "note": report.note}
-    tx.run(NOTE, task_id=report.task_id, **shown)
-
-
-def held(report: Report, tx: Transaction) -> Row:
-    """Lock the duty of a turn that may write.
-
-    Raises:
-        LeaseLost: It may not.
-    """
-    return _of_turn(one(tx.rows(LOCK_DUTY)), report)
-
-
-def confirm(report: Report, tx: Transaction) -> None:
-    """Check that a turn holds.
-
-    Raises:
-        LeaseLost: It does not.
-    """
-    require_time(report, _of_turn(one(tx.rows(DUTY)), report), tx)
-
-
-def require_time(report: Report, row: Row, tx: Transaction) -> None:
-    """Check that the time of a turn has not run out.
-
-    Raises:
-        LeaseLost: It has.
-    """
-    if row["held_until"] <= tx.now:
-        raise turn_over(report)
-
-
-def turn_over(report: Report) -> LeaseLost:
-    """Return the error of a writer whose turn is over."""
-    return LeaseLost(f"turn {report.turn} of the duty to report on task {report.task_id!r} is over")
-
-
-def _of_turn(row: Row | None, report: Report) -> Row:
-    if row is None or row["turn"] != report.turn:
-        raise turn_over(report)
-    return row
-
-
-def _is_free(database: Database, row: Row, tx: Transaction) -> bool:
-    """Say whether nobody has the duty; a time far ahead was written before the clock went back."""
-    in_time = tx.now < row["held_until"] <= tx.now + 2 * DUTY_SECONDS
-    return not in_time or row["holder"] in database.dead(tx, [row["holder"]])
+    tx.run(NOTE, task_id=report.task_id, landing=report.landing.value, **shown)
 
 
 def _report_of(row: Row, turn: int) -> Report:
     columns = ("task_id", "seq", "status", "number", "comment", "note", "last", "stands", "ahead")
-    return Report(**{column: row[column] for column in columns}, turn=turn, ended=bool(row["ended"]))
+    known = {column: row[column] for column in columns}
+    return Report(**known, turn=turn, ended=bool(row["ended"]), landing=Landing(row["landing"]))

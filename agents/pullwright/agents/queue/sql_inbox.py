@@ -86,8 +86,10 @@ class SqlInbox:
     async def put_off(self, delivery: Delivery, *, seconds: float, reason: str) -> Delivery:
         return await self._database.write(partial(inbox.put_off, delivery, seconds, reason))
 
-    async def deliveries(self, *, limit: int = 50, status: DeliveryStatus | None = None) -> Sequence[Delivery]:
-        return await self._database.read(partial(inbox.newest, limit, status))
+    async def deliveries(
+        self, *, limit: int = 50, status: DeliveryStatus | None = None, source: str = ""
+    ) -> Sequence[Delivery]:
+        return await self._database.read(partial(inbox.newest, limit, status, source))
 
     async def tasks_of(self, work_key: str) -> Sequence[Task]:
         return await self._database.read(partial(inbox.tasks_of, work_key))

@@ -18,13 +18,14 @@ from pullwright.agents.ports.clock import Clock
 from pullwright.agents.ports.lease import ANY_TASK, Attempt, AttemptOutcome, Held, LaneStats, Terms, Worker
 from pullwright.agents.ports.outbox import Effect, Holder
 from pullwright.agents.ports.store import Signal, SignalKind
-from pullwright.agents.queue import claims, filing, inbox, keeping, records, reports, spending
+from pullwright.agents.queue import claims, duties, filing, inbox, keeping, records, spending
 from pullwright.agents.queue import life as rules
 from pullwright.agents.queue.bell import WORK
 from pullwright.agents.queue.database import Database, Transaction
 from pullwright.agents.queue.fair import changed_lane, stats_of
 from pullwright.agents.queue.rows import attempt_of, lane_of, worker_of
 from pullwright.agents.queue.sql_inbox import SqlInbox
+from pullwright.agents.queue.sql_notices import SqlNotices
 from pullwright.agents.queue.sql_reports import SqlReports
 from pullwright.agents.queue.sql_schedules import SqlSchedules
 from pullwright.agents.queue.task_ids import TaskIds
@@ -47,7 +48,7 @@ GONE: Final = "UPDATE worker SET seen_at = 0 WHERE id = :id"
 FORGET: Final = "DELETE FROM worker WHERE seen_at < :long_ago"
 
 
-class SqlStore(SqlInbox, SqlReports, SqlSchedules):
+class SqlStore(SqlInbox, SqlReports, SqlNotices, SqlSchedules):
     """Implements every role of the store. Methods hand one function to the database, which runs it in a transaction."""
 
     def __init__(self, database: Database, clock: Clock, *, max_losses: int = rules.MAX_LOSSES) -> None:
@@ -254,6 +255,6 @@ def _run(statement: str, tx: Transaction, **values: str | bool) -> int:
 def _retire(worker_id: str, tx: Transaction) -> None:
     tx.run(claims.GIVE_UP, worker_id=worker_id)
     inbox.free(worker_id, tx)
-    reports.free(worker_id, tx)
+    duties.free(worker_id, tx)
     tx.run(RETIRE, id=worker_id)
     tx.run(FORGET, long_ago=tx.now - FORGET_SECONDS)

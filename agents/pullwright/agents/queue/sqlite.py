@@ -26,7 +26,7 @@ from pullwright.agents.background import beside
 from pullwright.agents.errors import ConfigError, StoreError, StoreUnavailable
 from pullwright.agents.ports.clock import Clock
 from pullwright.agents.ports.lease import Worker
-from pullwright.agents.queue import inbox, reports
+from pullwright.agents.queue import duties, inbox
 from pullwright.agents.queue.bell import WORK, Bell
 from pullwright.agents.queue.claims import HOLDERS
 from pullwright.agents.queue.database import Again, Row, Transaction, Value, patiently, plain
@@ -303,8 +303,8 @@ def _remove_if_free(line: Path) -> None:
 
 
 def _holders(tx: Transaction) -> Collection[str]:
-    """Return who holds tasks, deliveries or the duty to report."""
-    held = ((HOLDERS, "worker_id"), (inbox.HOLDERS, "taken_by"), (reports.DUTY, "holder"))
+    """Return who holds tasks, deliveries or a duty."""
+    held = ((HOLDERS, "worker_id"), (inbox.HOLDERS, "taken_by"), (duties.HOLDERS, "holder"))
     return {row[column] for statement, column in held for row in tx.rows(statement)}
 
 

@@ -35,6 +35,7 @@ TO_COME = text("status = 'waiting'")
 FILED = text("status = 'filed'")
 AHEAD = text("NOT paused AND next_at > 0")
 OPEN = text("NOT ended")
+NOT_LANDED = text("landing IN ('open', 'merged', 'closed')")
 
 
 class TaskRow(SQLModel, table=True):
@@ -49,6 +50,7 @@ class TaskRow(SQLModel, table=True):
         Index("task_leased", "worker_id", sqlite_where=LEASED, postgresql_where=LEASED),
         Index("task_status", "status", "id"),
         Index("task_work_key", "work_key", "id", sqlite_where=WORK, postgresql_where=WORK),
+        Index("task_updated", "updated_at"),
         Index("task_pull_request", "pull_request_url", sqlite_where=PUBLISHED, postgresql_where=PUBLISHED),
     )
 
@@ -141,7 +143,7 @@ class SignalRow(SQLModel, table=True):
 
 
 class EffectRow(SQLModel, table=True):
-    """One change outside; ``task_id`` may be a delivery's or a report's, and ``attempt`` its turn."""
+    """One change outside; ``task_id`` may be a delivery's, a report's or of notices, and ``attempt`` its turn."""
 
     __tablename__ = "effect"
 
@@ -231,7 +233,10 @@ class ReportRow(SQLModel, table=True):
     """What is shown of a task where it came from."""
 
     __tablename__ = "report"
-    __table_args__ = (Index("report_open", "task_id", sqlite_where=OPEN, postgresql_where=OPEN),)
+    __table_args__ = (
+        Index("report_open", "task_id", sqlite_where=OPEN, postgresql_where=OPEN),
+        Index("report_landing", "task_id", sqlite_where=NOT_LANDED, postgresql_where=NOT_LANDED),
+    )
 
     task_id: str = Field(primary_key=True, sa_type=NAME)
     seq: int
@@ -241,6 +246,7 @@ class ReportRow(SQLModel, table=True):
     comment: str = Field(sa_type=Text)
     ended: bool
     note: str = Field(sa_type=Text)
+    landing: str = Field(sa_type=NAME)
 
 
 class DutyRow(SQLModel, table=True):

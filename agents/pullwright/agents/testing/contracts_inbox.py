@@ -48,6 +48,9 @@ class InboxContract:
         assert await store.receive(replace(NEW, source="jira", meaning_key="m1")) is Receipt.ACCEPTED
         kept = await other.deliveries()
         assert [one.source for one in kept] == ["jira", "github", "github", "github"]
+        assert [one.key for one in await other.deliveries(source="github", limit=2)] == ["k1", "k2"]
+        assert await other.deliveries(source="github", status=DeliveryStatus.FAILED) == []
+        assert len(await other.deliveries(source="jira", status=DeliveryStatus.WAITING)) == 1
         assert (kept[-1].content, kept[-1].kind, kept[-1].status) == (NEW.content, NEW.kind, DeliveryStatus.WAITING)
 
     async def test_many_at_once_are_kept_once_each(self, store: DurableStore, other: DurableStore) -> None:

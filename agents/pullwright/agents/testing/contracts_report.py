@@ -8,10 +8,11 @@ from datetime import timedelta
 import pytest
 
 from pullwright.agents.errors import LeaseLost
+from pullwright.agents.events import ChangePublished
 from pullwright.agents.ports.durable import DurableStore
 from pullwright.agents.ports.lease import Worker
 from pullwright.agents.ports.outbox import EffectStatus
-from pullwright.agents.ports.report import DUTY_SECONDS, Report
+from pullwright.agents.ports.report import DUTY_SECONDS, InReview, Landing, Report
 from pullwright.agents.task import TaskStatus
 from pullwright.agents.testing.contracts_inbox import NEW, taken
 from pullwright.agents.testing.contracts_store import a_spec, finished
@@ -108,3 +109,89 @@ class ReportContract:
         await store.note_report(replace(report, ended=True))
         assert await store.forget_deliveries(before=later) == 1
         assert await store.origin(report.task_id) is None
+
+
+async def in_review(store: DurableStore, number: int = 1, *, url: str = "https://x/pull/1") -> Report:
+    """File a task, let it end with a pull request, and return its report with an open landing."""
+    report = await a_report(store, number)
+    task = await store.claim("w", report.task_id)
+    assert task is not None
+    await store.append(task, [ChangePublished(branch="agent/7", pull_request_url=url)])
+    await store.finish(task, TaskStatus.SUCCEEDED, finished("succeeded"))
+    await store.note_report(replace(report, ended=True, landing=Landing.OPEN))
+    return replace(report, ended=True, landing=Landing.OPEN, last=4, stands="succeeded")
+
+
+class LandingContract:
+    """The contract of landings, as tests."""
+
+    pytestmark = pytest.mark.anyio
+
+    async def test_a_pull_request_is_in_review_until_it_has_landed(
+        self, store: DurableStore, other: DurableStore
+    ) -> None:
+        assert await store.in_review() == []
+        report = await in_review(store)
+        [open_one] = await other.in_review()
+        task = await store.get(report.task_id)
+        assert open_one == InReview(
+            task_id=task.id,
+            pull_request_url="https://x/pull/1",
+            lane=task.spec.lane,
+            ended_at=task.updated_at,
+        )
+        assert await store.landed_reports(report.turn) == []
+        assert await other.note_landing("https://x/pull/1", Landing.MERGED) == 1
+        assert await store.in_review() == []
+        landed = replace(report, landing=Landing.MERGED)
+        assert await store.landed_reports(report.turn) == [landed]
+        assert await store.open_reports(report.turn) == []
+        await store.note_report(replace(landed, landing=Landing.TOLD))
+        assert await other.landed_reports(report.turn) == []
+
+    async def test_what_became_of_it_is_noted_once_and_for_all_its_tasks(self, store: DurableStore) -> None:
+        first = await in_review(store, 1)
+        await in_review(store, 2, url="https://x/pull/2")
+        again = await in_review(store, 3)
+        unpublished = await a_report(store, 4)
+        assert await store.note_landing("https://x/pull/3", Landing.MERGED) == 0
+        assert await store.note_landing("", Landing.MERGED) == 0
+        assert await store.note_landing("https://x/pull/1", Landing.CLOSED) == 2
+        assert await store.note_landing("https://x/pull/1", Landing.MERGED) == 0
+        landed = await store.landed_reports(first.turn)
+        assert [(one.task_id, one.landing) for one in landed] == [
+            (first.task_id, Landing.CLOSED),
+            (again.task_id, Landing.CLOSED),
+        ]
+        assert len(await store.in_review()) == 1
+        assert [one.task_id for one in await store.open_reports(first.turn)] == [unpublished.task_id]
+
+    async def test_what_is_given_up_or_was_never_open_is_not_told(self, store: DurableStore) -> None:
+        report = await in_review(store, 1)
+        quiet = await in_review(store, 2, url="https://x/pull/2")
+        await store.note_report(replace(quiet, landing=Landing.NONE))
+        assert await store.note_landing("https://x/pull/2", Landing.MERGED) == 0
+        assert await store.note_landing("https://x/pull/1", Landing.GONE) == 1
+        assert await store.landed_reports(report.turn) == []
+        assert await store.in_review() == []
+
+    async def test_who_lost_the_duty_does_not_say_that_it_was_told(
+        self, store: DurableStore, other: DurableStore, clock: FakeClock
+    ) -> None:
+        report = await in_review(store)
+        await store.note_landing("https://x/pull/1", Landing.MERGED)
+        clock.advance(DUTY_SECONDS + 1)
+        assert await other.take_duty("r2") == 2
+        with pytest.raises(LeaseLost):
+            await store.note_report(replace(report, landing=Landing.TOLD))
+        [landed] = await other.landed_reports(2)
+        assert (landed.turn, landed.landing) == (2, Landing.MERGED)
+
+    async def test_the_delivery_is_kept_until_its_origin_was_told(self, store: DurableStore, clock: FakeClock) -> None:
+        report = await in_review(store)
+        later = clock.now() + timedelta(days=1)
+        assert await store.forget_deliveries(before=later) == 0
+        await store.note_landing("https://x/pull/1", Landing.MERGED)
+        assert await store.forget_deliveries(before=later) == 0
+        await store.note_report(replace(report, landing=Landing.TOLD))
+        assert await store.forget_deliveries(before=later) == 1

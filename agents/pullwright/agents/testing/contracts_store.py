@@ -59,6 +59,7 @@ def a_spec(**changes: Any) -> TaskSpec:
         "start": "f" * 40,
         "start_base": "a" * 40,
         "requested_by": "Ann <1+ann@users.noreply.example.test>",
+        "fixes": ("SHOP-12",),
     }
     return TaskSpec(**{**values, **changes})
 
@@ -66,7 +67,8 @@ def a_spec(**changes: Any) -> TaskSpec:
 def every_event() -> list[RunEvent]:
     """Return one event of each type, with values in every field."""
     call = ToolCall(id="abcdefgh1", name="bash", arguments='{"command": "true"}')
-    check = CheckResult(command="make", exit_code=None, seconds=0.5, output="x\x00y")
+    ran = (CheckResult(command="make", exit_code=None, seconds=0.5, output="x\x00y"),)
+    evidence = Evidence(chosen_by="owner", before=ran, after=ran, tests_alone=ran, named=("make",))
     return [
         RunStarted(model="m", effort="high", base_ref="main", base_sha="a" * 40, system_prompt="s", user_prompt="u"),
         ModelReplied(
@@ -106,7 +108,7 @@ def every_event() -> list[RunEvent]:
             files=(FileStat(path="f", added=1, removed=None),),
             base_sha="a" * 40,
         ),
-        ChangeVerified(evidence=Evidence(chosen_by="owner", before=(check,), after=(check,))),
+        ChangeVerified(evidence=evidence, refused="é"),
         TaskMoved(old="running", new="scheduled", reason="é", worker_id="w", seconds=15.0),
         RunResumed(step=1, cut=2, checkpoint=1, reason="lost", usage=Usage(prompt_tokens=5)),
         asked(),
@@ -154,12 +156,12 @@ class TaskStoreContract:
     pytestmark = pytest.mark.anyio
 
     async def test_a_new_task_is_queued_and_comes_back_whole(self, store: DurableStore) -> None:
-        spec = a_spec(continues=Continuation(number=7, url="u", branch="b", base_ref="m", head_sha="f", rebase=True))
+        continues = Continuation(number=7, url="u", branch="b", base_ref="m", head_sha="f", rebase=True)
+        spec = a_spec(reproduce=True, continues=continues)
         task = await store.create(spec)
-        assert task.status is TaskStatus.QUEUED
         assert (await store.get(task.id)) == task
         assert (await store.get(task.id[:-1].upper())).spec == spec
-        assert await store.status(task.id) is TaskStatus.QUEUED
+        assert await store.status(task.id) is task.status is TaskStatus.QUEUED
         assert await moves(store, task) == [("", "queued")]
 
     async def test_unknown_ids_are_named(self, store: DurableStore) -> None:

@@ -28,6 +28,8 @@ class Server(ThreadingHTTPServer):
     """Listens, a thread for each connection."""
 
     daemon_threads = False
+    request_queue_size = 128
+    """As real servers: where five wait, the next ones to connect in the same moment try again a second later."""
 
     def __init__(self, address: tuple[str, int], serving: Serving) -> None:
         super().__init__(address, _Handler)

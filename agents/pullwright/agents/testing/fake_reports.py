@@ -1,4 +1,4 @@
-"""A place where standings are shown, in memory: it remembers every comment, and breaks where a test wants it to."""
+"""Places where standings are shown and landings told, in memory; they break where a test wants them to."""
 
 from __future__ import annotations
 
@@ -68,3 +68,22 @@ class FakeReports:
     async def _pass(self, point: str) -> None:
         await anyio.lowlevel.checkpoint()
         self.trouble(point)
+
+
+@dataclass
+class FakeLandings:
+    """Implements ``Landings``: what is told twice is known once."""
+
+    known: dict[str, bool] = field(default_factory=dict)
+    """Whether it was merged, by task."""
+    told: list[Standing] = field(default_factory=list)
+    """Every time that it was told."""
+    trouble: Callable[[str], None] = _nothing
+    """Called with ``landed`` before it is known, and with ``after landed`` when it is."""
+
+    async def landed(self, origin: Delivery, standing: Standing, *, merged: bool) -> None:
+        await anyio.lowlevel.checkpoint()
+        self.trouble("landed")
+        self.told.append(standing)
+        self.known[standing.task_id] = merged
+        self.trouble("after landed")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pullwright.agents.errors import PullwrightError
 from pullwright.agents.finding import Finding, Mark
 from pullwright.cli import model_wiring, wiring
+from pullwright.cli.notify_wiring import open_notifications
 from pullwright.cli.runtime import interruptible, run_async
 from pullwright.cli.settings import Settings, load_settings
 
@@ -33,6 +34,7 @@ def doctor_command() -> int:
             ("sandbox image", _image, settings),
             *((f"endpoint {name}".rstrip(), _endpoint, one) for name, one in each.items()),
             ("GitHub", _github, settings),
+            *([("notifications", _notifications, settings)] if settings.notify or settings.notifications else ()),
         )
         results = [await _report(name, check, about) for name, check, about in checks]
         return 0 if all(results) else 1
@@ -99,3 +101,9 @@ async def _github(settings: Settings) -> tuple[str, Sequence[Finding]]:
         return "no App and no AGENT_GITHUB_TOKEN: runs end with a local branch and a patch file", ()
     unused = wiring.github_settings(settings).is_app and settings.github_token.get_secret_value()
     return f"we act as {who}{'; AGENT_GITHUB_TOKEN is not used' if unused else ''}", ()
+
+
+async def _notifications(settings: Settings) -> tuple[str, Sequence[Finding]]:
+    notifications = await open_notifications(settings)
+    labels = [target.label for target in notifications.targets] if notifications else []
+    return f"{', '.join(labels)}; `agent notify test` tries them", ()

@@ -1,22 +1,13 @@
-"""How much of anything there may be: tasks for one piece of work, bots that ask in a row. Pure."""
+"""How many bots may ask in a row. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterable
 
 from pullwright.agents.ports.inbox import Delivery, DeliveryStatus
-from pullwright.agents.task import Task
 from pullwright.integrations.github.meaning_codec import meaning_from_json
 
-_HOUR = timedelta(hours=1)
 _HEARD = frozenset({DeliveryStatus.FILED, DeliveryStatus.TOLD, DeliveryStatus.ANSWERED})
-
-
-def too_many(tasks: Sequence[Task], now: datetime, limit: int) -> str:
-    """Return why one more task for the same piece of work is one too many, for people; empty when it is not."""
-    recent = sum(task.created_at > now - _HOUR for task in tasks)
-    return f"{recent} tasks in an hour are enough here; ask again later" if recent >= limit else ""
 
 
 def bots_in_a_row(earlier: Iterable[Delivery], work_key: str) -> int:

@@ -13,9 +13,9 @@ from pullwright.agents.intake.decisions import Decision, File, Ignore, Refuse
 from pullwright.agents.ports.code_host import CodeHost, Issue
 from pullwright.agents.ports.inbox import Delivery
 from pullwright.agents.task import Task, TaskSpec
+from pullwright.integrations.budgets import too_many
 from pullwright.integrations.commands import INSTRUCTION_LIMIT, AgentRequest, Verb
 from pullwright.integrations.github import meanings as m
-from pullwright.integrations.github.budgets import too_many
 from pullwright.integrations.github.continued_work import Wish, go_on
 from pullwright.integrations.github.pulls import (
     PullRequestFacts,

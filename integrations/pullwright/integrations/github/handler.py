@@ -12,18 +12,19 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from pullwright.agents.errors import NotFound
-from pullwright.agents.intake.decisions import Answer, Decision, File, Ignore, Refuse, Reply, ReplyKind, Stop
+from pullwright.agents.intake.decisions import Answer, Decision, File, Ignore, Landed, Refuse, Reply, ReplyKind, Stop
 from pullwright.agents.ports.code_host import CodeHost
 from pullwright.agents.ports.durable import DurableStore
 from pullwright.agents.ports.inbox import Delivery
 from pullwright.agents.ports.report import Standing
 from pullwright.agents.task import Task, TaskStatus
 from pullwright.agents.worker.outbox import Made
+from pullwright.integrations.budgets import too_many
 from pullwright.integrations.commands import Verb
 from pullwright.integrations.github import meanings as m
 from pullwright.integrations.github.around import Around
 from pullwright.integrations.github.authority import Authority, Trigger
-from pullwright.integrations.github.budgets import bots_in_a_row, too_many
+from pullwright.integrations.github.budgets import bots_in_a_row
 from pullwright.integrations.github.failures_of_checks import Checks
 from pullwright.integrations.github.follow_up import (
     Asked,
@@ -281,7 +282,9 @@ class GitHubHandler:
         if not meaning.own or meaning.repository is None:
             return Ignore(reason="somebody else's pull request")
         tasks = await self._behind.of(meaning.repository, meaning.number, branch=meaning.branch)
-        return end(tasks, f"pull request #{meaning.number} was {'merged' if meaning.merged else 'closed'}")
+        then = end(tasks, f"pull request #{meaning.number} was {'merged' if meaning.merged else 'closed'}")
+        url = self._behind.url(meaning.repository, meaning.number)
+        return Landed(pull_request_url=url, merged=meaning.merged, then=then)
 
     # What they are made of
 

@@ -15,8 +15,8 @@ from pullwright.agents.errors import NotFound
 from pullwright.agents.intake.decisions import Answer, Decision, File, Ignore, Later, Refuse, Reply, ReplyKind
 from pullwright.agents.ports.inbox import Delivery, InboxStore
 from pullwright.agents.task import Task, TaskStatus
+from pullwright.integrations.budgets import too_many
 from pullwright.integrations.github.authority import Authority, Rule, Trigger
-from pullwright.integrations.github.budgets import too_many
 from pullwright.integrations.github.check_verdict import Check, CheckFacts, Verdict, result_name, verdict
 from pullwright.integrations.github.continued_work import Wish, go_on
 from pullwright.integrations.github.failures_of_checks import Checks, Failure, fingerprint, render_failures

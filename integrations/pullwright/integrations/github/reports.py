@@ -88,6 +88,7 @@ def report_of(standing: Standing, *, requester: str, cost: str = "") -> StatusRe
         pull_request_url=standing.pull_request_url,
         verified=standing.verified if standing.status is TaskStatus.SUCCEEDED or standing.pull_request_url else None,
         checks=standing.checks,
+        tests_fail_alone=standing.tests_fail_alone,
         commit=standing.commit if standing.pull_request_url else "",
         cost=_cost(standing, cost),
     )

@@ -92,6 +92,8 @@ class StatusReport:
     """What the checks said of the change; None when they were not asked."""
     checks: Sequence[tuple[str, int | None]] = ()
     """Their commands and exit codes; None for one that took too long."""
+    tests_fail_alone: bool = False
+    """Whether the tests of the change were seen to fail without the rest of it."""
     commit: str = ""
     """The commit that was published last."""
     details_url: str = ""
@@ -191,7 +193,8 @@ def _verdict(report: StatusReport) -> str:
         for command, code in report.checks[:MOST_CHECKS]
     ]
     left = len(report.checks) - len(ran)
-    return f"{verdict}: {', '.join(ran)}{f' and {left} more' if left else ''}"
+    alone = "; its tests fail without the change" if report.verified and report.tests_fail_alone else ""
+    return f"{verdict}: {', '.join(ran)}{f' and {left} more' if left else ''}{alone}"
 
 
 def _ahead(tasks: int) -> str:

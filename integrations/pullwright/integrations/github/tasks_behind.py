@@ -37,6 +37,10 @@ class TasksBehind:
         """Return the work key of an issue or pull request."""
         return work_key(self._settings.web_host, repository.id, number)
 
+    def url(self, repository: RepositoryFacts, number: int) -> str:
+        """Return the address of a pull request, as tasks remember it."""
+        return pull_request_url(repository, number, self._settings)
+
     async def of(self, repository: RepositoryFacts, number: int, *, branch: str = "") -> Sequence[Task]:
         """Return the tasks of an issue or pull request, newest first.
 
@@ -46,7 +50,7 @@ class TasksBehind:
             branch: The pull request's. With it, the task of its issue is found although the repository had another
                 name then, or the task has not noted yet that there is a pull request.
         """
-        url = pull_request_url(repository, number, self._settings)
+        url = self.url(repository, number)
         found = [*await self._inbox.tasks_of(self.key(repository, number)), *await self._inbox.tasks_behind(url)]
         if issue := _ISSUE_OF_BRANCH.match(branch):
             of_issue = await self._inbox.tasks_of(self.key(repository, int(issue[1])))
@@ -83,7 +87,7 @@ def tell(task: Task, words: str, author: str, meaning_key: str = "") -> Decision
     return Tell(task_id=task.id, kind=kind, text=words, author=author, meaning_key=meaning_key, reply=SEEN)
 
 
-def end(tasks: Sequence[Task], reason: str) -> Decision:
+def end(tasks: Sequence[Task], reason: str) -> Ignore | Stop:
     """Return that the live one is stopped."""
     live = live_of(tasks)
     return Stop(task_id=live.id, reason=reason) if live else Ignore(reason=f"{reason}, and no task is on it")

@@ -18,6 +18,7 @@ from pullwright.agents.intake.decisions import (
     Decision,
     File,
     Ignore,
+    Landed,
     Later,
     Refuse,
     Reply,
@@ -28,10 +29,12 @@ from pullwright.agents.intake.decisions import (
 from pullwright.agents.intake.reception import FIRST_PAUSE, Reception
 from pullwright.agents.intake.sparing import MOST, WITHIN_SECONDS, Sparing
 from pullwright.agents.ports.inbox import MAX_PUT_OFF, Delivery, DeliveryStatus, NewDelivery
+from pullwright.agents.ports.report import Landing
 from pullwright.agents.ports.store import SignalKind
 from pullwright.agents.queue.memory import MemoryStore
 from pullwright.agents.task import TaskStatus
 from pullwright.agents.testing.contracts_inbox import NEW, the_only
+from pullwright.agents.testing.contracts_report import in_review
 from pullwright.agents.testing.contracts_store import a_running_task, a_spec
 from pullwright.agents.testing.fake_clock import FakeClock
 from pullwright.agents.worker.outbox import Made
@@ -105,6 +108,18 @@ async def test_ignored_and_refused_are_noted_with_their_reason(scene: Scene) -> 
     refused = await scene.deal(Refuse(reason="may not"), replace(NEW, key="k2"))
     assert (refused.status, refused.reason) == (DeliveryStatus.REFUSED, "may not")
     assert scene.handler.said == []
+
+
+@pytest.mark.parametrize(("merged", "landing"), [(True, Landing.MERGED), (False, Landing.CLOSED)])
+async def test_what_landed_is_noted_and_then_the_rest_is_done(scene: Scene, merged: bool, landing: Landing) -> None:
+    report = await in_review(scene.store)
+    task = await a_running_task(scene.store)
+    decided = Landed(
+        pull_request_url="https://x/pull/1", merged=merged, then=Stop(task_id=task.id, reason="it is closed")
+    )
+    assert (await scene.deal(decided, replace(NEW, key="k2"))).status is DeliveryStatus.TOLD
+    assert [one.landing for one in await scene.store.landed_reports(report.turn)] == [landing]
+    assert await scene.store.status(task.id) is TaskStatus.CANCELING
 
 
 async def test_an_answer_is_given_once_though_its_answer_is_lost(scene: Scene) -> None:

@@ -11,7 +11,8 @@ import pytest
 from pullwright.agents.budget import Usage
 from pullwright.agents.errors import AuthFailed, NotFound, RemoteRateLimited, RemoteRejected, RemoteUnavailable
 from pullwright.agents.events import ModelReplied, PlanUpdated
-from pullwright.agents.intake.reporting import EACH_SECONDS, EVERY_SECONDS, FIRST_PAUSE, MAX_PUT_OFF, Reporter
+from pullwright.agents.intake.reporting import EACH_SECONDS, EVERY_SECONDS, Reporter
+from pullwright.agents.intake.setbacks import FIRST_PAUSE, MAX_PUT_OFF
 from pullwright.agents.message import AssistantMessage
 from pullwright.agents.ports.inbox import Delivery
 from pullwright.agents.ports.report import DUTY_SECONDS, Standing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -115,6 +116,13 @@ def test_what_was_opened_and_whether_it_is_verified(exit_code: int | None, verdi
     stands = after(verified(exit_code), published)
     assert (stands.verified, stands.branch, stands.pull_request_url) == (verdict, "agent/7", "https://x/pull/1")
     assert [code for _, code in stands.checks] == [exit_code]
+
+
+def test_what_the_tests_alone_said_is_known_of_the_newest_change() -> None:
+    failed = CheckResult(command="make", exit_code=1, seconds=1.0, output="")
+    proven = ChangeVerified(evidence=replace(verified(0).evidence, tests_alone=(failed,)))
+    assert after(proven).tests_fail_alone
+    assert not after(proven, verified(0)).tests_fail_alone
 
 
 def test_it_does_not_matter_in_how_many_pieces_a_journal_is_read() -> None:

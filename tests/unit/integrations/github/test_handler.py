@@ -9,16 +9,27 @@ from typing import Any
 import pytest
 
 from pullwright.agents.errors import RemoteUnavailable
-from pullwright.agents.intake.decisions import Answer, Decision, Ignore, Refuse, ReplyKind, Stop, Tell
+from pullwright.agents.events import ChangePublished
+from pullwright.agents.intake.decisions import Answer, Decision, Ignore, Landed, Refuse, ReplyKind, Stop, Tell
 from pullwright.agents.ports.code_host import Comment, Issue
 from pullwright.agents.ports.inbox import DeliveryStatus
+from pullwright.agents.ports.report import Landing
 from pullwright.agents.ports.store import SignalKind
 from pullwright.agents.task import TaskStatus, WaitReason
 from pullwright.agents.testing.contracts_store import asked
 from pullwright.integrations.github.authority import Authority, AuthorityPolicy, Permission
 from tests.unit.integrations.github.event_table import ROWS
-from tests.unit.integrations.github.handler_scene import NOON, ON_PULL, PULL_FACTS, FakeGitHub, Scene, spec_of
-from tests.unit.integrations.github.payload_samples import BOT, ISSUE, ME, PULL, REPOSITORY, comment
+from tests.unit.integrations.github.handler_scene import (
+    BRANCH,
+    NOON,
+    ON_PULL,
+    PULL_FACTS,
+    PULL_URL,
+    FakeGitHub,
+    Scene,
+    spec_of,
+)
+from tests.unit.integrations.github.payload_samples import ANN, BOT, ISSUE, ME, PULL, REPOSITORY, comment
 
 pytestmark = [pytest.mark.anyio]
 
@@ -204,8 +215,41 @@ async def test_work_that_is_not_wanted_any_more_is_stopped(scene: Scene, event: 
 async def test_a_closed_pull_request_of_a_task_that_has_ended_needs_nothing(scene: Scene) -> None:
     await scene.published()
     closed = await scene.decide("pull_request.closed", pull_request={**PULL, "merged": True})
-    assert isinstance(closed, Ignore)
-    assert "merged" in closed.reason
+    assert isinstance(closed, Landed)
+    assert (closed.pull_request_url, closed.merged) == (PULL_URL, True)
+    assert isinstance(closed.then, Ignore)
+    assert "merged" in closed.then.reason
+
+
+@pytest.mark.parametrize(("merged", "landing"), [(True, Landing.MERGED), (False, Landing.CLOSED)])
+async def test_what_became_of_a_pull_request_is_noted_for_the_origin_of_its_task(
+    scene: Scene, merged: bool, landing: Landing
+) -> None:
+    task = await scene.published()
+    turn = await scene.store.take_duty("r")
+    assert turn is not None
+    [report] = await scene.store.open_reports(turn)
+    await scene.store.note_report(replace(report, ended=True, landing=Landing.OPEN))
+    await scene.decide("pull_request.closed", pull_request={**PULL, "merged": merged})
+    assert (await scene.last()).status is DeliveryStatus.IGNORED
+    [landed] = await scene.store.landed_reports(turn)
+    assert (landed.task_id, landed.landing) == (task.id, landing)
+
+
+async def test_a_closed_pull_request_stops_who_works_on_it(scene: Scene) -> None:
+    await scene.decide("issues.labeled", issue=ISSUE, label={"name": "agent"})
+    task = await scene.store.claim("w")
+    assert task is not None
+    await scene.store.append(task, [ChangePublished(branch=BRANCH, pull_request_url=PULL_URL)])
+    closed = await scene.decide("pull_request.closed", pull_request={**PULL, "merged": True})
+    assert isinstance(closed, Landed)
+    assert isinstance(closed.then, Stop)
+    assert (await scene.task()).status is TaskStatus.CANCELING
+
+
+async def test_somebody_elses_pull_request_is_nobodys_landing(scene: Scene) -> None:
+    theirs = {**PULL, "merged": True, "user": ANN}
+    assert isinstance(await scene.decide("pull_request.closed", pull_request=theirs), Ignore)
 
 
 @pytest.mark.parametrize(("event", "payload"), [row[:2] for row in ROWS], ids=lambda one: str(one)[:40])

@@ -115,6 +115,8 @@ def test_a_change_is_named_with_what_ran_on_it() -> None:
     assert "- Commit: 0123456789abcdef\n" in said
     assert "passed in a fresh container: `make x` (exit code 0), `slow` (it took too long), `more` (exit" in said
     assert "and 2 more" in said
+    proven = TEXTS.status(replace(report, verified=True, checks=ran[:1], tests_fail_alone=True), MARKER)
+    assert "`make x` (exit code 0); its tests fail without the change\n" in proven
     assert "Commit" not in TEXTS.status(replace(report, commit="@ann"), MARKER)
 
 

@@ -23,7 +23,7 @@ from urllib.parse import quote
 from pullwright.agents.errors import ConfigError, StoreUnavailable
 from pullwright.agents.queue.address import Address, hopeless, parse
 
-HEAD: Final = 7
+HEAD: Final = 9
 """The revision that this release needs."""
 
 CONNECT_SECONDS: Final = 10
