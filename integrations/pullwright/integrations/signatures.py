@@ -6,6 +6,7 @@ proxy in front must pass bodies on unchanged: a body that was unpacked or format
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import json
@@ -21,10 +22,18 @@ Headers = Sequence[tuple[str, str]]
 
 SLACK_TOLERANCE = 300.0
 LINEAR_TOLERANCE = 60.0
+STANDARD_TOLERANCE = 300.0
+STANDARD_ID = "webhook-id"
+STANDARD_TIME = "webhook-timestamp"
+STANDARD_SIGNATURE = "webhook-signature"
 
 _LENGTHS = {"sha256": 64, "sha512": 128}
 _HEX = re.compile(r"[0-9a-f]+", re.ASCII)
 _SECONDS = re.compile(r"[0-9]{1,12}", re.ASCII)
+_STANDARD_ID = re.compile(r"[!-\-/-~]{1,200}", re.ASCII)
+"""Visible characters but the full stop, which separates what is signed."""
+_STANDARD_SECRET = "whsec_"
+_STANDARD_KEY_BYTES = range(24, 65)
 
 
 class Problem(StrEnum):
@@ -35,6 +44,7 @@ class Problem(StrEnum):
     FORM = "the signature has the wrong form"
     METHOD = "the signature's method is not allowed"
     NO_TIME = "no usable time"
+    NO_ID = "no usable id"
     STALE = "the time is too far from now"
     MISMATCH = "no secret fits"
 
@@ -196,6 +206,49 @@ class SharedSecretVerifier:
         return Verdict(secret=name) if name else Verdict(problem=Problem.MISMATCH)
 
 
+class StandardVerifier:
+    """Checks what is signed as the Standard Webhooks specification says, with shared secrets (``v1``).
+
+    Signed are the id, the time and the body, joined by full stops. The signature header is a list, separated by
+    spaces: during a rotation the sender signs with two secrets. Signatures of other versions in it are passed over.
+    """
+
+    def __init__(self, secrets: Iterable[Secret]) -> None:
+        """Raise ConfigError when there is no usable secret; each is ``whsec_`` and 24 to 64 bytes in Base64."""
+        given = tuple(secrets)
+        Secrets(given)
+        self._keys = tuple((secret.name, _standard_key(secret)) for secret in given)
+
+    def check(self, headers: Headers, body: bytes, *, now: float) -> Verdict:
+        """Check a delivery, as ``HmacVerifier.check``; the time is that of this attempt to deliver it."""
+        given, problem = _only(headers, STANDARD_SIGNATURE)
+        if problem:
+            return Verdict(problem=problem)
+        ident, problem = _only(headers, STANDARD_ID)
+        if problem or not _STANDARD_ID.fullmatch(ident):
+            return Verdict(problem=Problem.NO_ID)
+        stamp, problem = _only(headers, STANDARD_TIME)
+        if problem or not _SECONDS.fullmatch(stamp):
+            return Verdict(problem=Problem.NO_TIME)
+        shown = [one.encode("utf-8", "surrogatepass") for one in given.split(" ") if one.startswith("v1,")]
+        if not shown:
+            return Verdict(problem=Problem.METHOD)
+        # All are compared, whichever fits.
+        made = [(name, _standard_signature(key, ident, stamp, body)) for name, key in self._keys]
+        fitting = [name for name, ours in made for one in shown if hmac.compare_digest(ours, one)]
+        if not fitting:
+            return Verdict(problem=Problem.MISMATCH)
+        late = abs(now - float(stamp)) > STANDARD_TOLERANCE
+        return Verdict(problem=Problem.STALE if late else None, secret=fitting[0])
+
+
+def sign_standard(secret: str, ident: str, body: bytes, *, now: float) -> list[tuple[str, str]]:
+    """Return the headers that a sender would add as Standard Webhooks says; for rehearsals."""
+    stamp = str(int(now))
+    signature = _standard_signature(_standard_key(Secret(name="own", value=secret)), ident, stamp, body)
+    return [(STANDARD_ID, ident), (STANDARD_TIME, stamp), (STANDARD_SIGNATURE, signature.decode())]
+
+
 def sign(scheme: HmacScheme, secret: str, body: bytes, *, now: float = 0.0) -> list[tuple[str, str]]:
     """Return the headers that a sender would add; for rehearsals."""
     stamp = str(int(now))
@@ -204,6 +257,26 @@ def sign(scheme: HmacScheme, secret: str, body: bytes, *, now: float = 0.0) -> l
     signature = hmac.new(secret.encode(), content, hashlib.sha256).hexdigest()
     timed = [(scheme.time_header, stamp)] if scheme.time_header else []
     return [(scheme.header, prefix + signature), *timed]
+
+
+def _standard_key(secret: Secret) -> bytes:
+    encoded = secret.value.removeprefix(_STANDARD_SECRET)
+    try:
+        # Some tools leave the padding out.
+        key = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
+    except ValueError:
+        key = b""
+    if not secret.value.startswith(_STANDARD_SECRET) or len(key) not in _STANDARD_KEY_BYTES:
+        raise ConfigError(
+            f"the webhook secret {secret.name!r} is no {_STANDARD_SECRET} and 24 to 64 bytes in Base64; make one with: "
+            f'echo "{_STANDARD_SECRET}$(openssl rand -base64 32)"'
+        )
+    return key
+
+
+def _standard_signature(key: bytes, ident: str, stamp: str, body: bytes) -> bytes:
+    content = f"{ident}.{stamp}.".encode() + body
+    return b"v1," + base64.b64encode(hmac.digest(key, content, hashlib.sha256))
 
 
 def _only(headers: Headers, name: str) -> tuple[str, Problem | None]:

@@ -200,11 +200,24 @@ async def test_a_cancel_needs_no_body(client: httpx2.AsyncClient, store: MemoryS
         {"instruction": "x", "repository": "y", "priority": "high"},
         {"instruction": "x", "repository": "y", "checks": ["a"] * 21},
         {"instruction": "x", "repository": "y", "not_before": "2026-11-01T00:00:00"},
+        {"instruction": "x", "repository": "y", "not_before": "tomorrow"},
         {"instruction": "x", "repository": "https://nowhere/o/r"},
     ],
 )
 async def test_what_is_wrong_is_refused(client: httpx2.AsyncClient, store: MemoryStore, body: dict[str, Any]) -> None:
     assert (await client.post("/api/tasks", json=body)).status_code == 422
+    assert list(await store.list()) == []
+
+
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59-23:00", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00+23:00"])
+async def test_a_moment_that_is_none_everywhere_is_refused(
+    client: httpx2.AsyncClient, store: MemoryStore, moment: str
+) -> None:
+    body = {"instruction": "x", "repository": "https://git.example/o/r", "not_before": moment}
+    answer = await client.post("/api/tasks", json=body)
+    [fault] = answer.json()["detail"]
+    assert (answer.status_code, fault["loc"]) == (422, ["body", "not_before"])
+    assert fault["msg"] == "Value error, too far away"
     assert list(await store.list()) == []
 
 

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import anyio
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import StreamingResponse
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
+from pullwright.agents.clock import in_utc
 from pullwright.agents.errors import TaskNotFound
 from pullwright.agents.ports.durable import DurableStore
 from pullwright.agents.ports.engine import Engine
@@ -23,6 +24,7 @@ from pullwright.cli.server.feed import Feeds
 Text = Annotated[str, Field(min_length=1, max_length=100_000)]
 Command = Annotated[str, Field(min_length=1, max_length=4096)]
 Key = Annotated[str, Field(max_length=200)]
+Moment = Annotated[AwareDatetime, Field(strict=False), AfterValidator(in_utc)]
 
 
 class Filing(BaseModel):
@@ -40,7 +42,7 @@ class Filing(BaseModel):
     plan: bool = False
     may_ask: bool = True
     priority: Annotated[int, Field(ge=-1000, le=1000)] = 0
-    not_before: Annotated[AwareDatetime | None, Field(strict=False)] = None
+    not_before: Moment | None = None
     max_steps: Annotated[int | None, Field(ge=1, le=100_000)] = None
     max_minutes: Annotated[float | None, Field(gt=0, le=100_000)] = None
     max_tokens: Annotated[int | None, Field(ge=1, le=1_000_000_000_000)] = None

@@ -15,12 +15,15 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from pullwright.agents.errors import StoreError
-from pullwright.agents.intake.door import PATH_SECRET, Door, Unreadable
+from pullwright.agents.intake.door import PATH_SECRET, Door, Particular, Unreadable
 from pullwright.agents.ports.clock import Clock
 from pullwright.agents.ports.inbox import InboxStore, NewDelivery, Receipt
 from pullwright.cli.server.app import WEBHOOKS
 
 logger = logging.getLogger(__name__)
+
+MAIN: Final = "main"
+"""The connection that an address means without naming one."""
 
 BODY_BYTES: Final = 25 << 20
 """Largest body that is read: what GitHub's largest deliveries have."""
@@ -66,25 +69,26 @@ class Webhooks:
         """Return the route; there is none without a door."""
         router = APIRouter()
         if self._doors:
-            address = WEBHOOKS + "{source}/{connection}"
-            router.add_route(address, self._answer, methods=["POST"])
-            router.add_route(address + "/{secret}", self._answer, methods=["POST"])
+            for address in ("{source}", "{source}/{connection}", "{source}/{connection}/{secret}"):
+                router.add_route(WEBHOOKS + address, self._answer, methods=["POST"])
         return router
 
     async def _answer(self, request: Request) -> Response:
         try:
-            return JSONResponse({"status": await self._accept(request)}, status_code=202)
+            status = await self._accept(request)
+            door = self._doors[_address(request)]
+            code = door.success_status if isinstance(door, Particular) else 202
+            return JSONResponse({"status": status}, status_code=code)
         except _Refused as refused:
             if refused.logged:
                 # Not the whole path: it may end with a secret.
-                to = "{source}/{connection}".format(**request.path_params)[:200]
-                logger.warning("a delivery to %s was refused: %s", to, refused.logged)
+                logger.warning("a delivery to %s was refused: %s", "/".join(_address(request))[:200], refused.logged)
             # Without this the rest of a body that is too large would be waited for.
             close = {"connection": "close"}
             return JSONResponse({"error": str(refused)}, status_code=refused.status, headers=close)
 
     async def _accept(self, request: Request) -> str:
-        door = self._doors.get((request.path_params["source"], request.path_params["connection"]))
+        door = self._doors.get(_address(request))
         if door is None:
             raise _Refused(404, "there is no such connection")
         headers = _headers(request)
@@ -128,7 +132,7 @@ class Webhooks:
             case str():
                 raise _Refused(401, "the signature is missing or wrong", found)
             case Unreadable():
-                raise _Refused(found.status, "the delivery can not be read", found.detail)
+                raise _Refused(found.status, found.told, found.detail)
         return found
 
     async def _kept(self, new: NewDelivery) -> str:
@@ -140,6 +144,11 @@ class Webhooks:
         except StoreError as exc:
             raise _Refused(503, "the database does not answer; deliver it again later", str(exc)) from exc
         raise _Refused(503, "the database does not answer; deliver it again later", "the database took too long")
+
+
+def _address(request: Request) -> tuple[str, str]:
+    """Return source and connection; ``/webhooks/SOURCE`` alone is its main one."""
+    return request.path_params["source"], request.path_params.get("connection", MAIN)
 
 
 def _headers(request: Request) -> list[tuple[str, str]]:
