@@ -1,4 +1,4 @@
-"""What ``agent jira setup`` and ``agent sentry setup`` have in common."""
+"""What ``agent jira setup``, ``agent linear setup`` and ``agent sentry setup`` have in common."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Linear: issues in, reports out."""
