@@ -2,14 +2,14 @@
 
 Transactions are READ COMMITTED and lock the rows that they decide on. When a connection dies while it commits, nobody
 was told whether it did: the server is asked about the transaction's number afterwards, so that nothing is done twice
-and nothing is lost. A transaction of one statement has no number that is known in time; whoever sends one finds out by
+and nothing is lost. A transaction of one round trip has no number that is known in time; whoever sends one finds out by
 what it writes.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Final, Generic, TypeVar, cast
@@ -121,11 +121,11 @@ class PostgresDatabase:
         self.tell(topics)
         return result
 
-    async def at_once(self, sql: str, **values: Value) -> Row | None:
-        """Run a transaction of one statement in one round trip, without a thread; returns its first row.
+    async def at_once(self, *statements: str, **values: Value) -> Row | None:
+        """Run a transaction in one round trip, without a thread; returns the first row of its last statement.
 
-        It gets ``:skew`` besides its values, and its row says in ``updated_at`` when it happened. None says that
-        nothing happened, for whatever reason, and that the long way is to be taken.
+        That one gets ``:skew`` besides its values, and its row says in ``updated_at`` when it happened; it alone
+        changes anything. None says that nothing happened, for whatever reason, and that the long way is to be taken.
 
         Raises:
             ConnectionLost: Nobody knows whether it happened.
@@ -136,14 +136,14 @@ class PostgresDatabase:
             await self._limiter.acquire()
         try:
             skew = self._skew()
-            row = await self._asked(sql, {**values, "skew": skew})
+            row = await self._asked(statements, {**values, "skew": skew})
         finally:
             self._limiter.release()
         if row is not None:
             self._steady.note(row["updated_at"] - skew, time.monotonic())
         return row
 
-    async def _asked(self, sql: str, values: Mapping[str, Value]) -> Row | None:
+    async def _asked(self, statements: Sequence[str], values: Mapping[str, Value]) -> Row | None:
         await checkpoint_if_cancelled()
         try:
             link = self._links.pop()
@@ -151,7 +151,7 @@ class PostgresDatabase:
             return None  # connecting takes a while
         try:
             with anyio.CancelScope(shield=True):
-                return one(await link.ask(sql, values))
+                return one(await link.ask(statements, values))
         except ConnectionLost:
             raise
         except (Again, InTheFuture, OtherSchema, StoreError):

@@ -26,7 +26,8 @@ from pullwright.agents.queue.database import Again, Row, Value, plain
 
 SETTINGS: Final = (
     "SET idle_in_transaction_session_timeout = '15s';"  # a frozen process must not hold everybody up
-    "SET lock_timeout = '20s'; SET synchronous_commit = 'on'; SET jit = off; SET client_encoding = 'UTF8'"
+    "SET lock_timeout = '20s'; SET synchronous_commit = 'on'; SET jit = off; SET client_encoding = 'UTF8';"
+    "SET default_transaction_isolation = 'read committed'"  # what is read after a lock has to be what is there then
 )
 
 KEEPALIVE: Final[Mapping[str, int]] = {
@@ -149,12 +150,13 @@ class PostgresLink:
         except StopIteration as done:
             return _results(done)
 
-    async def ask(self, sql: str, values: Mapping[str, Value]) -> Sequence[Row]:
-        """Run one statement like ``rows`` and wait for the answer on the event loop; not to be cancelled meanwhile.
+    async def ask(self, statements: Sequence[str], values: Mapping[str, Value]) -> Sequence[Row]:
+        """Run statements in a transaction and return the last one's rows; not to be cancelled meanwhile.
 
-        The hand-over to a thread and back costs more than all else that the client does for a short statement.
+        What goes out together without a ``BEGIN`` is one transaction. The answer is waited for on the event loop: the
+        hand-over to a thread and back costs more than all else that the client does for a short statement.
         """
-        exchange = self._exchange([(sql, values)])
+        exchange = self._exchange([(sql, values) for sql in statements])
         try:
             while True:
                 if next(exchange) & select.POLLOUT:
@@ -162,7 +164,7 @@ class PostgresLink:
                 else:
                     await anyio.wait_readable(self._socket)
         except StopIteration as done:
-            return self.rows_of(sql, _results(done)[0])
+            return self.rows_of(statements[-1], _results(done)[-1])
 
     def notices(self) -> Sequence[str]:
         """Return what was notified, without waiting.

@@ -1,9 +1,13 @@
-"""The store on PostgreSQL: what every worker does all day takes one statement and one round trip.
+"""The store on PostgreSQL: what every worker does all day takes one round trip.
 
 A statement here is the usual case of what ``claims.claim`` and ``filing.end`` do in several; wherever a row is not
 quite as it expects, it changes nothing, and they decide. Rows are locked in the same order, and as there the lane's
-lock makes its counters and its limit hold: of a row that somebody changed meanwhile, PostgreSQL takes the newest. A
-task that somebody is telling something, or that was told what it did not hear, is left to them.
+lock makes its counters and its limit hold: of a row that somebody changed meanwhile, PostgreSQL takes the newest.
+
+That is true of the locked row only: other tables a statement sees as they were when it began. So the end locks its task
+in a statement of its own, as ``records.held`` does: who told the task something had its lock before, and the next
+statement sees the signal; who has it later finds that the task is over. A task that did not hear all it was told is
+left to ``filing.end``.
 """
 
 from __future__ import annotations
@@ -56,15 +60,14 @@ WITH next AS MATERIALIZED (
 )
 SELECT * FROM taken"""
 
+_HOLD: Final = "SELECT FROM task WHERE id = :id FOR UPDATE"
 _END: Final = f"""
-WITH mine AS MATERIALIZED (
-    SELECT id AS held FROM task WHERE id = :id FOR UPDATE SKIP LOCKED
-), done AS (
+WITH done AS (
     UPDATE task SET status = :status, status_reason = :reason, wait = :wait, worker_id = '', lease_until = 0,
     run_at = 0, next_seq = next_seq + 1, branch = coalesce(nullif(:branch, ''), branch),
     pull_request_url = coalesce(nullif(:pull_request_url, ''), pull_request_url),
     patch_path = coalesce(nullif(:patch_path, ''), patch_path), updated_at = {_NOW}
-    FROM mine WHERE id = held AND attempt = :attempt AND status = 'running'
+    WHERE id = :id AND attempt = :attempt AND status = 'running'
     AND NOT EXISTS (SELECT FROM signal WHERE task_id = :id AND consumed_at = 0)
     RETURNING lane, next_seq, branch, pull_request_url, patch_path, updated_at
 ), told AS (
@@ -128,7 +131,7 @@ class PostgresStore(SqlStore):
             return await the_long_way()
         try:
             life = decide(rules.Life(status=TaskStatus.RUNNING), 0.0)
-            row = await self._server.at_once(_END, **_end_values(task, life, outcome, event))
+            row = await self._server.at_once(_HOLD, _END, **_end_values(task, life, outcome, event))
         except IllegalTransition:
             return await the_long_way()
         except ConnectionLost:

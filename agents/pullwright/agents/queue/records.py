@@ -191,6 +191,8 @@ def fail_damaged(tx: Transaction, row: Row, problem: str) -> Task:
     left = {"left_queue": int(row["status"] == TaskStatus.QUEUED), "left_work": int(row["status"] in LIVE)}
     tx.run(LEAVE_LANE, lane=row["lane"], **left)
     tx.run(END_ATTEMPTS, id=row["id"], now=tx.now)
+    for statement in (DECIDE_AGAIN, FORGET_KEYS):
+        tx.run(statement, id=row["id"])
     tx.wrote(row["id"], seq)
     tx.ring()
     return task_of(tx.rows(LOCK, id=row["id"])[0])
