@@ -1,4 +1,4 @@
-"""An alert becomes a fix: Sentry tells of an error, and its issue shows a pull request with a test that failed before.
+"""An alert becomes a fix: Sentry tells of an error, its issue shows a pull request, and the merge resolves it.
 
 Everything but the sites is what you will run yourself: ``agent serve`` with its webhook door and its workers, signed
 webhooks, the container engine, git over HTTPS. Sentry and the code host are rehearsals on this machine. The model is
@@ -18,6 +18,8 @@ from typing import Any
 
 from examples.serving import Server, clean_up, endpoint, environment, say, serving, wait
 from pullwright.integrations.testing.forge_state import Repository
+from pullwright.integrations.testing.github_documents import user_id
+from pullwright.integrations.testing.rehearsal import SECRET as HOOK_SECRET
 from pullwright.integrations.testing.rehearsal import Rehearsal
 from pullwright.integrations.testing.sentry_hooks import SentryHooks
 from pullwright.integrations.testing.sentry_rehearsal import SentryRehearsal
@@ -64,21 +66,24 @@ def main() -> int:
         stack.callback(sentry.close)
         sentry.state.now = datetime.now(UTC)
         sentry.add_project("shop")
-        variables = environment(rehearsal, folder, url, settings_of(sentry, secret), sentry.ca_file)
+        settings = {**settings_of(sentry, secret), **hooks_of(rehearsal)}
+        variables = environment(rehearsal, folder, url, settings, sentry.ca_file)
         stack.callback(clean_up, variables)
         server = stack.enter_context(serving(variables))
+        rehearsal.send_hooks_to(f"{server.url}/webhooks/github/main")
         sentry.hooks = SentryHooks(f"{server.url}/webhooks/sentry/main", secret, seconds=10)
         say(f"agent serve listens at {server.url}; {sentry.url} is the rehearsal's Sentry.\n")
         failed = play(sentry, shop, server)
         if not failed:
             print(rehearsal.forge.pull_request_diff("acme", "shop", *shop.pulls).decode("utf-8", "replace"))
+            failed = land(sentry, rehearsal, shop, server)
     if failed:
         print(f"\ndemo-sentry: {failed}; agent serve said:\n{server.said}", file=sys.stderr)
     return 1 if failed else 0
 
 
 def settings_of(sentry: SentryRehearsal, secret: str) -> dict[str, str]:
-    """Return what has to be set for Sentry; the code host needs no webhook."""
+    """Return what has to be set for Sentry."""
     project = {"project": "shop", "repo": "acme/shop", "stack_root": "/srv/app/", "source_root": "src/"}
     return {
         "AGENT_SENTRY_URL": sentry.url,
@@ -89,6 +94,15 @@ def settings_of(sentry: SentryRehearsal, secret: str) -> dict[str, str]:
         "AGENT_SENTRY_APP": sentry.state.app,
         "AGENT_SENTRY_PROJECTS": json.dumps([project]),
         "AGENT_CHECKS": json.dumps([CHECK]),
+    }
+
+
+def hooks_of(rehearsal: Rehearsal) -> dict[str, str]:
+    """Return what has to be set for the code host to tell of the merge at once; otherwise it is asked now and then."""
+    return {
+        "AGENT_GITHUB_WEBHOOK_SECRETS": json.dumps([HOOK_SECRET]),
+        "AGENT_GITHUB_BOT_LOGIN": rehearsal.app.login,
+        "AGENT_GITHUB_BOT_ID": str(user_id(rehearsal.app.login)),
     }
 
 
@@ -105,10 +119,22 @@ def play(sentry: SentryRehearsal, shop: Repository, server: Server) -> str:
     for name, url in issue.links.items():
         say(f"{issue.short_id} shows {name} in its sidebar: {url}")
     (pull,) = shop.pulls.values()
-    say(f"\nWhat a reviewer sees: #{pull.number} {pull.issue.title}\n")
+    say(f"\nWhat a reviewer sees: {'a draft, ' if pull.draft else ''}#{pull.number} {pull.issue.title}\n")
     for line in (pull.issue.body or "").splitlines():
         say(f"  | {line}")
-    say(f"\n{issue.short_id} is resolved by the commit, once it is merged and released: `Fixes {issue.short_id}`.")
+    say("")
+    return ""
+
+
+def land(sentry: SentryRehearsal, rehearsal: Rehearsal, shop: Repository, server: Server) -> str:
+    """Merge the pull request, and watch the issue; return what did not happen."""
+    (issue,) = sentry.state.issues.values()
+    (pull,) = shop.pulls.values()
+    say(f"ann merges #{pull.number}.")
+    rehearsal.person("ann").merge(shop, pull.number)
+    if not wait(server, lambda: issue.in_next_release and "was merged" in sentry.said(issue)[-1]):
+        return "the merge did not resolve the issue"
+    say(f"pullwright comments on {issue.short_id}: {sentry.said(issue)[-1].splitlines()[0]}")
     return ""
 
 

@@ -25,8 +25,10 @@ def test_it_is_played_and_told() -> None:
         "answered with 202",
         "pullwright comments on SHOP-1",
         "SHOP-1 shows acme/shop#1 in its sidebar",
-        "Count items without a price as free",
+        "a draft, #1 Count items without a price as free",
         "Fixes SHOP-1",
+        "ann merges #1.",
+        "was merged. The issue is resolved in the next release.",
     ):
         place = told.find(words, place)
         assert place >= 0, f"{words!r} is not told in its place:\n{told}"

@@ -12,6 +12,8 @@ SENTRY_TRUSTED_ONLY: Final = frozenset(
         "sentry_organization",
         "sentry_token",
         "sentry_webhook_secrets",
+        "sentry_webhook_header",
+        "sentry_path_secrets",
         "sentry_connection",
         "sentry_installation",
         "sentry_app",
@@ -24,6 +26,7 @@ SENTRY_TRUSTED_ONLY: Final = frozenset(
         "sentry_known_days",
         "sentry_quiet_days",
         "sentry_personal_data",
+        "sentry_resolve_on_merge",
     }
 )
 """All of them: a file inside a checkout may not set them."""
@@ -57,6 +60,10 @@ class SentryFields(BaseModel):
     """Token of an internal integration: event (write), project and organization (read)."""
     sentry_webhook_secrets: tuple[SecretStr, ...] = ()
     """Client secrets of the integration, two while one replaces the other; without any, no webhook is let in."""
+    sentry_webhook_header: SecretStr = SecretStr("")
+    """A header that you have added to the integration's webhook, ``Name: value``; then it is asked for as well."""
+    sentry_path_secrets: tuple[SecretStr, ...] = ()
+    """For the legacy WebHooks plugin, which signs nothing: ``/webhooks/sentry/main-legacy/SECRET``."""
     sentry_connection: str = Field(default="main", pattern=r"^[A-Za-z0-9_-]{1,64}$")
     """The end of the address of Sentry's webhooks: ``/webhooks/sentry/main``."""
     sentry_installation: str = Field(default="", max_length=100)
@@ -82,8 +89,12 @@ class SentryFields(BaseModel):
     sentry_personal_data: bool = False
     """Whether the model sees who is named in events: addresses, user names. Secrets it never sees."""
 
+    sentry_resolve_on_merge: bool = True
+    """Whether a merged fix resolves its issues in the next release."""
+
     @property
     def sentry_secrets(self) -> tuple[str, ...]:
         """Every secret of Sentry; none of them may be in what leaves this process."""
-        held = (self.sentry_token, *self.sentry_webhook_secrets)
-        return tuple(filter(None, (secret.get_secret_value() for secret in held)))
+        held = (self.sentry_token, *self.sentry_webhook_secrets, *self.sentry_path_secrets)
+        header = self.sentry_webhook_header.get_secret_value().partition(":")[2].strip()
+        return tuple(filter(None, (*(secret.get_secret_value() for secret in held), header)))

@@ -1,16 +1,14 @@
-"""Puts Sentry together: what comes in, who understands it, what is shown there, and where our own errors go."""
+"""Puts Sentry together: what comes in, who understands it, and what is shown there."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import partial
 from typing import TYPE_CHECKING
 
-from pullwright.agents.background import beside
+from pydantic import SecretStr
+
 from pullwright.agents.budget import Budget
 from pullwright.agents.change import RepositoryRef
 from pullwright.agents.clock import SystemClock
@@ -18,8 +16,7 @@ from pullwright.agents.errors import ConfigError
 from pullwright.agents.intake.door import Door
 from pullwright.agents.intake.source import Handler, Source
 from pullwright.agents.ports.durable import DurableStore
-from pullwright.agents.ports.engine import Advance, Segment
-from pullwright.agents.ports.report import Reports
+from pullwright.agents.ports.report import Landings, Reports
 from pullwright.cli.sentry_settings import SentryFields
 
 if TYPE_CHECKING:
@@ -29,7 +26,6 @@ if TYPE_CHECKING:
     from pullwright.integrations.sentry.handler import SentryHandler
     from pullwright.integrations.sentry.meanings import SentryIdentity
     from pullwright.integrations.sentry.settings import SentrySettings
-    from pullwright.integrations.sentry.telemetry import Telemetry
     from pullwright.integrations.sentry.texts import SentryTexts
     from pullwright.integrations.sentry.voice import SentryVoice
 
@@ -60,6 +56,8 @@ class SentryParts:
     sources: Sequence[Source] = ()
     reports: Mapping[str, Reports] = field(default_factory=dict)
     """Keeps the status comment of tasks that came from Sentry."""
+    landings: Mapping[str, Landings] = field(default_factory=dict)
+    """Hears what became of their pull requests."""
 
 
 def open_sentry(
@@ -78,23 +76,21 @@ def open_sentry(
     """
     if not fields.sentry_organization:
         return SentryParts()
-    from pullwright.integrations.sentry.door import SOURCE, SentryDoor
+    from pullwright.integrations.sentry.door import SOURCE
+    from pullwright.integrations.sentry.landings import SentryLandings
     from pullwright.integrations.sentry.missed import SentrySource
     from pullwright.integrations.sentry.reports import SentryReports
-    from pullwright.integrations.signatures import Secret
 
     sentry, api = sentry_api(fields)
     me, rules = identity(fields, sentry), gate_rules(fields, around.repository)
     voice, texts = _speech(around, api)
-    values = [secret.get_secret_value() for secret in fields.sentry_webhook_secrets]
-    secrets = [Secret(name=f"secret {number}", value=value) for number, value in enumerate(values, start=1)]
-    door = [SentryDoor(fields.sentry_connection, secrets, me)] if secrets and not poll else []
     handler = _handler(fields, around, me, rules, api, voice, texts, acknowledges=not reporter)
     return SentryParts(
-        doors=door,
+        doors=[] if poll else list(_doors(fields, me)),
         handlers={SOURCE: handler},
         sources=[SentrySource(fields.sentry_connection, api, me, rules, now=SystemClock().now)],
-        reports={SOURCE: SentryReports(api, voice, texts, around.store)},
+        reports={SOURCE: SentryReports(api, voice, texts, around.store, assignees=me.assignees)},
+        landings={SOURCE: SentryLandings(api, voice, texts, around.store, resolves=fields.sentry_resolve_on_merge)},
     )
 
 
@@ -175,31 +171,23 @@ async def check_sentry(fields: SentryFields, repository: RepositoryOf, address: 
     return await check_setup(sentry, api, me, rules, secrets=secrets, address=address)
 
 
-def telemetry(secrets: Iterable[str], *, release: str) -> AbstractContextManager[Telemetry | None]:
-    """Return what sends our own errors for the length of a block; None where ``SENTRY_DSN`` is not set.
+def _doors(fields: SentryFields, me: SentryIdentity) -> Iterator[Door]:
+    """Yield a door for every way that has a secret."""
+    from pullwright.integrations.sentry.door import SentryDoor, SentryLegacyDoor
+    from pullwright.integrations.signatures import Secret
 
-    Raises:
-        ConfigError: It is no DSN.
-    """
-    dsn = os.environ.get("SENTRY_DSN", "").strip()
-    if not dsn:
-        return nullcontext()
-    from pullwright.integrations.sentry.telemetry import Telemetry, TelemetrySettings
+    def named(values: Sequence[SecretStr]) -> list[Secret]:
+        return [Secret(name=f"secret {n}", value=one.get_secret_value()) for n, one in enumerate(values, start=1)]
 
-    environment = os.environ.get("SENTRY_ENVIRONMENT", "")
-    return Telemetry.opened(TelemetrySettings(dsn=dsn, release=release, environment=environment), [*secrets, dsn])
-
-
-def followed(advance: Advance, store: DurableStore, sending: Telemetry | None) -> Advance:
-    """Return the same, which also sends what each segment did; just the same where nothing is sent."""
-    if sending is None:
-        return advance
-
-    async def follow(segment: Segment) -> None:
-        async with beside(partial(sending.follow, store, segment.task)):
-            await advance(segment)
-
-    return follow
+    header, colon, value = fields.sentry_webhook_header.get_secret_value().partition(":")
+    if header and not (colon and value.strip()):
+        raise ConfigError("AGENT_SENTRY_WEBHOOK_HEADER has no value; write it as the header stands: `Name: value`")
+    second = [Secret(name="header", value=value.strip())] if header else []
+    if fields.sentry_webhook_secrets:
+        secrets = named(fields.sentry_webhook_secrets)
+        yield SentryDoor(fields.sentry_connection, secrets, me, second_header=header.strip(), second_secrets=second)
+    if fields.sentry_path_secrets:
+        yield SentryLegacyDoor(f"{fields.sentry_connection}-legacy", named(fields.sentry_path_secrets), me)
 
 
 def _handler(

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,14 @@ import pytest
 from anyio import create_task_group, to_thread
 
 from pullwright.agents.clock import SystemClock
+from pullwright.agents.events import ChangePublished
 from pullwright.agents.intake.reception import Reception
 from pullwright.agents.ports.inbox import Delivery
+from pullwright.agents.ports.report import Standing
 from pullwright.agents.queue.memory import MemoryStore
-from pullwright.agents.task import Task, TaskSpec
+from pullwright.agents.task import Task, TaskSpec, TaskStatus
 from pullwright.agents.testing.contracts_engine import work
+from pullwright.agents.testing.contracts_store import finished
 from pullwright.agents.testing.fake_clock import FakeClock
 from pullwright.agents.worker.queue_engine import QueueEngine
 from pullwright.cli.server.app import make_app
@@ -29,6 +33,7 @@ from pullwright.integrations.sentry.client import SentryClient
 from pullwright.integrations.sentry.door import SentryDoor
 from pullwright.integrations.sentry.gate import GateRules
 from pullwright.integrations.sentry.handler import SentryHandler, SentryPolicy
+from pullwright.integrations.sentry.landings import SentryLandings
 from pullwright.integrations.sentry.meanings import SentryIdentity
 from pullwright.integrations.sentry.missed import SentrySource
 from pullwright.integrations.sentry.scrubbing import Scrubber
@@ -41,6 +46,8 @@ from pullwright.integrations.testing.sentry_rehearsal import SentryRehearsal
 from tests.unit.integrations.sentry.samples import ROUTE
 
 SECRET = "the integration's client secret"
+MARKS = b"k" * 16
+PULL = "https://github.com/acme/shop/pull/5"
 
 
 @pytest.fixture
@@ -82,6 +89,31 @@ class Scene:
         await to_thread.run_sync(partial(getattr(self.sentry, what), *args, **more))
         await self.settle()
 
+    async def end(self, *, url: str = PULL, status: TaskStatus = TaskStatus.SUCCEEDED) -> Task:
+        """Let the task that waits be done."""
+        task = await self.store.claim("w")
+        assert task is not None
+        if url:
+            await self.store.append(task, [ChangePublished(branch="agent/x", pull_request_url=url)])
+        return await self.store.finish(task, status, finished(status.value))
+
+    async def land(self, task: Task, *, merged: bool = True, **how: Any) -> None:
+        """Tell its origin what became of a task's pull request."""
+        voice, texts = SentryVoice(self.api, MARKS), SentryTexts(Redactor())
+        landings = SentryLandings(self.api, voice, texts, self.store, **how)
+        origin = await self.store.origin(task.id)
+        assert origin is not None
+        standing = Standing(
+            task_id=task.id, work_key=task.spec.work_key, status=task.status, pull_request_url=task.pull_request_url
+        )
+        await landings.landed(origin, standing, merged=merged)
+
+    async def poll(self, since: datetime) -> None:
+        """Ask Sentry, as when nothing reaches in."""
+        async for delivery in self.source.missed(since):
+            await self.store.receive(delivery)
+        await self.settle()
+
     async def deliveries(self) -> list[Delivery]:
         return list(reversed(await self.store.deliveries()))
 
@@ -118,7 +150,7 @@ async def scene_of(sentry: SentryRehearsal, rules: GateRules | None = None, **po
         policy=SentryPolicy(rules=rules, **policy),
         inbox=store,
         api=api,
-        voice=SentryVoice(api, b"k" * 16),
+        voice=SentryVoice(api, MARKS),
         texts=SentryTexts(redactor),
         scrubber=Scrubber(redactor),
         now=lambda: sentry.state.now,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -25,9 +26,11 @@ from pullwright.agents.task import TaskStatus
 from pullwright.agents.testing.contracts_store import finished
 from pullwright.integrations.redaction import Redactor
 from pullwright.integrations.sentry.api import OLDEST, SentryApi
+from pullwright.integrations.sentry.cases import Cases
 from pullwright.integrations.sentry.client import SentryClient
 from pullwright.integrations.sentry.gate import GateRules
-from pullwright.integrations.sentry.reports import SentryReports, link, merged
+from pullwright.integrations.sentry.reports import SentryReports, link
+from pullwright.integrations.sentry.seer import Seer
 from pullwright.integrations.sentry.setup_check import check_setup
 from pullwright.integrations.sentry.texts import SentryTexts
 from pullwright.integrations.sentry.voice import SentryVoice
@@ -39,6 +42,9 @@ from tests.unit.integrations.sentry.samples import BROKEN, ME, ROUTE, event, fra
 pytestmark = pytest.mark.anyio
 
 PULL = "https://github.com/acme/shop/pull/5"
+
+
+Call = Callable[[SentryApi], Awaitable[Any]]
 
 
 @pytest.fixture
@@ -69,8 +75,93 @@ async def test_what_sentry_knows_is_read(sentry: SentryRehearsal, api: SentryApi
     assert [one.message for one in await api.suspects("shop", latest.event_id)] == ["Oops"]
     assert not await api.suspects("shop", "nothing")
     assert not await api.release_commits("none")
-    assert len(await api.hashes(facts.id)) == 2
     assert await api.projects() == ["shop", "worker"]
+
+
+async def test_what_not_every_sentry_says_is_read_where_it_is_said(sentry: SentryRehearsal, api: SentryApi) -> None:
+    issue, _ = sentry.happen("shop", {**BROKEN, "release": "b@1"}, group="a")
+    sentry.happen("shop", {**BROKEN, "release": "b@2", "tags": [["environment", "staging"]]}, group="a")
+    sentry.happen("shop", {**BROKEN, "release": "b@2"}, group="a")
+    known = {"projectSlug": "shop", "repoName": "Acme/Shop", "stackRoot": "app/", "sourceRoot": "src/app/"}
+    sentry.state.mappings = [
+        {**known, "projectSlug": "worker"},
+        {**known, "stackRoot": ""},
+        known,
+        {**known, "stackRoot": "app/api/", "sourceRoot": "api/"},
+        {**known, "repoName": "acme/other"},
+    ]
+    issue.seer = {"steps": [{"causes": [{"description": "A gift has no price."}]}]}
+    where = str(issue.id)
+    assert [(one.value, one.count) for one in await api.tag(where, "release")] == [("b@2", 2), ("b@1", 1)]
+    assert await api.mappings("shop", "acme/shop") == [("app/api/", "api/"), ("app/", "src/app/")]
+    assert (await api.seer(where)).cause == ("A gift has no price.",)
+    facts = await api.issue(where)
+    cases = Cases(api, SentryVoice(api, b"k" * 16))
+    incident = await cases.incident(where)
+    assert incident is not None
+    case = await cases.case(facts, incident, replace(ROUTE, stack_root=""))
+    assert case.route.path("app/api/x.py") == "api/x.py"
+    assert case.route.path("app/x.py") == "src/app/x.py"
+    assert dict(case.spread) == {
+        "environment": "production (2), staging (1)",
+        "release": "b@2 (2), b@1 (1)",
+        "browser": "Firefox (2)",
+    }
+
+
+PROBES: dict[str, Call] = {
+    "/committers/": lambda api: api.suspects("shop", "e" * 32),
+    "/commits/": lambda api: api.release_commits("b@1"),
+    "/tags/": lambda api: api.tag("1", "release"),
+    "/autofix/": lambda api: api.seer("1"),
+    "/code-mappings/": lambda api: api.mappings("shop", "acme/shop"),
+}
+PAGE = {"Content-Type": "text/html"}
+
+
+@pytest.mark.parametrize("path", PROBES)
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"status": 404},
+        {"status": 403, "body": {"detail": "No."}},
+        {"status": 410},
+        {"status": 200, "headers": PAGE, "body": "<html>"},
+        {"status": 200, "body": "7"},
+    ],
+    ids=["404", "403", "410", "HTML", "another shape"],
+)
+async def test_what_not_every_sentry_says_is_left_out_elsewhere(
+    sentry: SentryRehearsal, api: SentryApi, path: str, answer: dict[str, Any]
+) -> None:
+    sentry.add_fault(Fault(path=path, **answer))
+    assert await PROBES[path](api) in ((), [], Seer())
+
+
+@pytest.mark.parametrize("path", PROBES)
+async def test_trouble_is_not_taken_for_nothing(sentry: SentryRehearsal, api: SentryApi, path: str) -> None:
+    sentry.add_fault(Fault(path=path, status=503))
+    with pytest.raises(RemoteUnavailable):
+        await PROBES[path](api)
+
+
+@pytest.mark.parametrize(
+    "answer", [{"status": 404}, {"status": 400}, {"status": 200, "headers": PAGE, "body": "<html>"}]
+)
+async def test_a_sidebar_that_is_not_there_is_done_without(scene: Scene, answer: dict[str, Any]) -> None:
+    issue = await scene.happen("shop", BROKEN, group="a")
+    [origin, *_] = await scene.deliveries()
+    scene.sentry.add_fault(Fault(path="/external-issues/", **answer))
+    await link(scene.api, origin, PULL)
+    assert issue.links == {}
+    await link(scene.api, origin, PULL)
+    assert issue.links == {"acme/shop#5": PULL}
+
+
+@pytest.mark.parametrize("name", ["", ".", ".."])
+async def test_no_name_leads_elsewhere(api: SentryApi, name: str) -> None:
+    with pytest.raises(NotFound):
+        await api.release(name)
 
 
 async def test_a_list_of_several_pages_is_read_to_its_end(sentry: SentryRehearsal, api: SentryApi) -> None:
@@ -102,9 +193,6 @@ async def test_a_comment_is_written_found_and_changed(sentry: SentryRehearsal, a
     assert (await voice.find(where, "status:1")) is not None
     with pytest.raises(NotFound):
         await voice.change(where, "status:1", "x", "99")
-
-
-Call = Callable[[SentryApi], Awaitable[Any]]
 
 
 @pytest.mark.parametrize(
@@ -191,8 +279,6 @@ async def test_a_report_is_one_comment_and_a_link(scene: Scene) -> None:
     assert issue.links == {"acme/shop#5": PULL}
     assert f"Pull request: {PULL}" in scene.sentry.said(issue)[-1]
     assert len(scene.sentry.said(issue)) == 2
-    await merged(scene.api, origin)
-    assert issue.status == "resolved"
 
 
 async def test_what_can_not_be_reproduced_is_reported(scene: Scene) -> None:
@@ -237,10 +323,17 @@ async def test_the_set_up_is_checked(sentry: SentryRehearsal) -> None:
     good = await checked()
     assert {mark for mark, _ in good.values()} == {Mark.OK}
     assert good["Sentry, events"][1] == "SHOP-1 would become a task"
+    sentry.state.scopes = frozenset({"event:admin", "event:read", "org:read"})
+    assert (await checked())["Sentry, rights"] == (
+        Mark.MISSING,
+        "the integration lacks project:read; add that in its settings in Sentry",
+    )
+    sentry.state.scopes = frozenset({"event:read", "event:write", "project:read", "org:read"})
+    assert (await checked())["Sentry, rights"] == (Mark.OK, "event:read, event:write, project:read, org:read")
     assert (await checked(organization="other"))["Sentry, organization"][0] is Mark.MISSING
     assert (await checked(token=""))["Sentry, token"][0] is Mark.MISSING
     assert (await checked(installation=""))["Sentry, links"][0] is Mark.WARN
     rules = GateRules(routes={"gone": ROUTE})
     assert "does not see gone" in (await checked())["Sentry, projects"][1]
     no_hook = await check_setup(settings_of(sentry), api_of(sentry), ME, GateRules(), secrets=0, address="")
-    assert [one.mark for one in no_hook] == [Mark.OK, Mark.MISSING, Mark.OK, Mark.WARN]
+    assert [one.mark for one in no_hook] == [Mark.OK, Mark.OK, Mark.MISSING, Mark.OK, Mark.WARN]

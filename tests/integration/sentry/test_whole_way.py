@@ -8,10 +8,8 @@ from typing import Any
 import pytest
 from anyio import to_thread
 
-from pullwright.agents.events import ChangePublished
 from pullwright.agents.ports.inbox import DeliveryStatus
-from pullwright.agents.task import Task, TaskStatus
-from pullwright.agents.testing.contracts_store import finished
+from pullwright.agents.task import TaskStatus
 from pullwright.integrations.sentry.gate import GateRules
 from pullwright.integrations.testing.faults import Fault
 from pullwright.integrations.testing.sentry_rehearsal import SentryRehearsal
@@ -20,16 +18,7 @@ from tests.unit.integrations.sentry.samples import BROKEN, ROUTE, event, frame, 
 
 pytestmark = pytest.mark.anyio
 
-PULL = "https://github.com/acme/shop/pull/5"
 NO_STACK = event(raised("ValueError", "no price"))
-
-
-async def end(scene: Scene, *, url: str = PULL, status: TaskStatus = TaskStatus.SUCCEEDED) -> Task:
-    task = await scene.store.claim("w")
-    assert task is not None
-    if url:
-        await scene.store.append(task, [ChangePublished(branch="agent/x", pull_request_url=url)])
-    return await scene.store.finish(task, status, finished(status.value))
 
 
 async def test_an_alert_becomes_one_task_with_a_brief_and_an_answer(scene: Scene) -> None:
@@ -43,7 +32,7 @@ async def test_an_alert_becomes_one_task_with_a_brief_and_an_answer(scene: Scene
     spec = task.spec
     assert (spec.source, spec.base_ref, spec.repository.slug) == ("sentry", "main", "acme/shop")
     assert spec.title == f"Sentry issue {issue.short_id}: ValueError: no price"
-    assert f"Fixes {issue.short_id}" in spec.instruction
+    assert (spec.fixes, spec.reproduce) == ((issue.short_id,), True)
     assert f"commit {'c' * 40}" in spec.instruction
     assert "no price" not in spec.instruction
     assert "[in the repository: src/shop/cart.py]" in spec.context
@@ -154,22 +143,9 @@ async def test_our_own_comments_and_other_assignments_are_nothing(scene: Scene) 
     ]
 
 
-async def test_an_issue_that_comes_back_after_the_fix_is_a_task_again(scene: Scene) -> None:
-    issue = await scene.happen("shop", BROKEN, group="a")
-    first = await end(scene)
-    await scene.happen("shop", BROKEN, group="a", rule="More")
-    assert (await scene.deliveries())[-1].reason.startswith(f"{PULL} is there for it")
-    await scene.person("resolve", issue)
-    await scene.happen("shop", BROKEN, group="a")
-    second, _ = await scene.tasks()
-    assert second.spec.parent_id == first.id
-    assert f"An earlier change was to fix this and did not, or not for good: {PULL}." in second.spec.instruction
-    assert f"{PULL} was to fix it, and it came back." in scene.sentry.said(issue)[-1]
-
-
 async def test_a_failed_try_is_left_alone_for_a_day(scene: Scene) -> None:
     issue = await scene.happen("shop", BROKEN, group="a")
-    await end(scene, url="", status=TaskStatus.FAILED)
+    await scene.end(url="", status=TaskStatus.FAILED)
     await scene.happen("shop", BROKEN, group="a", rule="More")
     assert "less than 24 h ago" in (await scene.deliveries())[-1].reason
     await scene.person("assign", issue, "team:9")
@@ -196,9 +172,7 @@ async def test_where_nothing_reaches_in_it_is_polled(scene: Scene) -> None:
     for number in range(4):  # more than a page
         scene.sentry.happen("shop", NO_STACK, group=f"b{number}")
     for _ in range(2):
-        async for delivery in scene.source.missed(since):
-            await scene.store.receive(delivery)
-    await scene.settle()
+        await scene.poll(since)
     assert [one.status for one in await scene.deliveries()].count(DeliveryStatus.FILED) == 1
     assert len(await scene.deliveries()) == 5
     [task] = await scene.tasks()

@@ -11,11 +11,13 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from pullwright.agents.change import RepositoryRef
 from pullwright.agents.clock import SystemClock
 from pullwright.agents.errors import ConfigError
+from pullwright.agents.intake.door import PATH_SECRET
 from pullwright.agents.queue.memory import MemoryStore
 from pullwright.cli.commands.sentry import setup_command
 from pullwright.cli.commands.tracker_setup import hook_address
 from pullwright.cli.sentry_settings import SENTRY_TRUSTED_ONLY, SentryFields
-from pullwright.cli.sentry_wiring import Surroundings, gate_rules, open_sentry, telemetry
+from pullwright.cli.sentry_wiring import Surroundings, gate_rules, open_sentry
+from pullwright.integrations.signatures import SENTRY, sign
 from pullwright.integrations.testing.sentry_rehearsal import SentryRehearsal
 
 PROJECT = {"project": "shop", "repo": "acme/shop", "base": "main", "stack_root": "/srv/app/", "source_root": "src/"}
@@ -66,11 +68,25 @@ def test_what_is_named_is_put_together() -> None:
     assert [(door.source, door.connection) for door in whole.doors] == [("sentry", "main")]
     assert list(whole.handlers) == ["sentry"]
     assert [source.name for source in whole.sources] == ["sentry/main"]
+    assert list(whole.reports) == list(whole.landings) == ["sentry"]
     assert not open_sentry(fields(), around(), poll=True).doors
     assert not open_sentry(fields(sentry_webhook_secrets=[]), around()).doors
     rules = gate_rules(fields(sentry_known_days=2, sentry_quiet_days=0), repository)
     assert rules.routes["shop"].repository.slug == "acme/shop"
     assert (rules.longest_known is None, rules.longest_quiet is None) == (False, True)
+
+
+def test_a_second_factor_and_an_address_for_the_plugin_can_be_had() -> None:
+    more = fields(sentry_webhook_header="X-Extra: Bearer abc", sentry_path_secrets=["a long secret"])
+    assert more.sentry_secrets == ("sntrys_token", "secret", "a long secret", "Bearer abc")
+    doors = open_sentry(more, around()).doors
+    assert [door.connection for door in doors] == ["main", "main-legacy"]
+    signed = sign(SENTRY, "secret", b"{}")
+    assert doors[0].problem(signed, b"{}", now=0.0) == "no signature"
+    assert doors[0].problem([*signed, ("x-extra", "Bearer abc")], b"{}", now=0.0) == ""
+    assert doors[1].problem([(PATH_SECRET, "a long secret")], b"{}", now=0.0) == ""
+    with pytest.raises(ConfigError, match="AGENT_SENTRY_WEBHOOK_HEADER has no value"):
+        open_sentry(fields(sentry_webhook_header="Authorization"), around())
 
 
 def test_half_a_configuration_is_said_so() -> None:
@@ -87,15 +103,6 @@ def test_hooks_come_encrypted() -> None:
     assert hook_address("", "sentry", "main") == ""
     with pytest.raises(ConfigError, match="not encrypted"):
         hook_address("http://bot.example", "sentry", "main")
-
-
-def test_without_a_dsn_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("SENTRY_DSN", raising=False)
-    with telemetry(["secret"], release="1") as sending:
-        assert sending is None
-    monkeypatch.setenv("SENTRY_DSN", "nonsense")
-    with pytest.raises(ConfigError, match="SENTRY_DSN"), telemetry([], release="1"):
-        pass
 
 
 async def _setup(sentry: SentryRehearsal, capsys: pytest.CaptureFixture[str], **changes: Any) -> tuple[int, str]:

@@ -10,14 +10,14 @@ from pydantic import Field, TypeAdapter, ValidationError
 from pullwright.agents.errors import RemoteRejected
 from pullwright.integrations.sentry.brief import Commit, Release
 from pullwright.integrations.sentry.gate import IssueFacts
-from pullwright.integrations.sentry.payloads import NumberId, Part, ProjectPart, Text, Word
+from pullwright.integrations.sentry.payloads import AssigneePart, Moment, NumberId, Part, ProjectPart, Text, Word
 
 
 class ActivityAnswer(Part):
     """Something that happened to an issue."""
 
     type: Text = ""
-    date_created: Annotated[datetime | None, Field(alias="dateCreated")] = None
+    date_created: Annotated[Moment, Field(alias="dateCreated")] = None
 
 
 class IssueAnswer(Part):
@@ -31,10 +31,11 @@ class IssueAnswer(Part):
     substatus: Text = ""
     count: int = 0
     user_count: Annotated[int, Field(alias="userCount")] = 0
-    first_seen: Annotated[datetime | None, Field(alias="firstSeen")] = None
-    last_seen: Annotated[datetime | None, Field(alias="lastSeen")] = None
+    first_seen: Annotated[Moment, Field(alias="firstSeen")] = None
+    last_seen: Annotated[Moment, Field(alias="lastSeen")] = None
     permalink: Text = ""
     project: ProjectPart = Field(default_factory=ProjectPart)
+    assigned_to: Annotated[AssigneePart | None, Field(alias="assignedTo")] = None
     activity: tuple[ActivityAnswer, ...] = ()
 
     def facts(self, url: str) -> IssueFacts:
@@ -52,6 +53,7 @@ class IssueAnswer(Part):
             first_seen=self.first_seen,
             last_seen=self.last_seen,
             regressed_at=self._regressed_at(),
+            assignee=f"{self.assigned_to.type}:{self.assigned_to.id}" if self.assigned_to else "",
             url=self.permalink or url,
         )
 
@@ -77,11 +79,11 @@ class CommitAnswer(Part):
     """A commit, of a release or of a committer."""
 
     id: Text = ""
-    message: Text | None = None
+    message: Text = ""
 
     def commit(self, *, suspect: bool = False) -> Commit:
         """Return it as the brief wants it."""
-        return Commit(id=self.id[:64], message=(self.message or "").partition("\n")[0][:300], suspect=suspect)
+        return Commit(id=self.id[:64], message=self.message.partition("\n")[0][:300], suspect=suspect)
 
 
 class CommitterAnswer(Part):
@@ -101,7 +103,7 @@ class ReleaseAnswer(Part):
 
     version: Text = ""
     ref: Text = ""
-    date_created: Annotated[datetime | None, Field(alias="dateCreated")] = None
+    date_created: Annotated[Moment, Field(alias="dateCreated")] = None
     last_commit: Annotated[CommitAnswer | None, Field(alias="lastCommit")] = None
 
     def release(self) -> Release:
@@ -110,16 +112,45 @@ class ReleaseAnswer(Part):
         return Release(version=self.version, commit=commit or self.ref, created=self.date_created)
 
 
-class HashAnswer(Part):
-    """One of the hashes that make an issue."""
-
-    id: Word = ""
-
-
 class LinkAnswer(Part):
     """A link to something outside."""
 
     id: Word = ""
+
+
+class TagValueAnswer(Part):
+    """One of the values of a tag, and how often it was there."""
+
+    value: Text = ""
+    count: int = 0
+
+
+class TagAnswer(Part):
+    """What an issue's events have for a tag."""
+
+    total: Annotated[int, Field(alias="totalValues")] = 0
+    values: Annotated[tuple[TagValueAnswer, ...], Field(alias="topValues")] = ()
+
+
+class MappingAnswer(Part):
+    """Where the code of a project's frames is, as somebody has told Sentry."""
+
+    project: Annotated[Text, Field(alias="projectSlug")] = ""
+    repository: Annotated[Text, Field(alias="repoName")] = ""
+    stack_root: Annotated[Text, Field(alias="stackRoot")] = ""
+    source_root: Annotated[Text, Field(alias="sourceRoot")] = ""
+
+
+class AuthPart(Part):
+    """What a token may do."""
+
+    scopes: tuple[Text, ...] = ()
+
+
+class IndexAnswer(Part):
+    """What the API says of itself and of whoever asks."""
+
+    auth: AuthPart | None = None
 
 
 class OrganizationAnswer(Part):

@@ -10,13 +10,16 @@ from pullwright.agents.worker.outbox import Made
 from pullwright.integrations.sentry.answers import (
     CommitAnswer,
     CommittersAnswer,
-    HashAnswer,
+    IndexAnswer,
     IssueAnswer,
     LinkAnswer,
+    MappingAnswer,
     NoteAnswer,
     OrganizationAnswer,
     ProjectAnswer,
     ReleaseAnswer,
+    TagAnswer,
+    TagValueAnswer,
     understood,
 )
 from pullwright.integrations.sentry.brief import Commit, Release
@@ -24,6 +27,7 @@ from pullwright.integrations.sentry.client import SentryClient
 from pullwright.integrations.sentry.event_reading import read_event
 from pullwright.integrations.sentry.gate import IssueFacts
 from pullwright.integrations.sentry.incident import Incident
+from pullwright.integrations.sentry.seer import Seer, read_seer
 from pullwright.integrations.sentry.settings import SentrySettings
 
 T = TypeVar("T")
@@ -31,6 +35,7 @@ T = TypeVar("T")
 LATEST: Final = "latest"
 OLDEST: Final = "oldest"
 COMMITS: Final = 20
+TAG_VALUES: Final = 6
 
 NOTE_LIMIT: Final = 30_000
 """Characters of a comment; Sentry takes more, people do not."""
@@ -58,11 +63,6 @@ class SentryApi:
         """
         path = self._settings.organization_path("issues", issue_id, "events", which)
         return read_event(await self._get(dict[str, object], path, f"reading an event of issue {issue_id!r}"))
-
-    async def hashes(self, issue_id: str) -> Sequence[str]:
-        """Return the hashes by which Sentry puts events into an issue."""
-        path = self._settings.organization_path("issues", issue_id, "hashes")
-        return [one.id async for one in self._list(HashAnswer, path, f"reading the hashes of issue {issue_id!r}")]
 
     async def unresolved(self, projects: Sequence[str], *, query: str = "", period: str = "") -> Sequence[IssueFacts]:
         """Return the unresolved issues of projects, the ones that were seen last first.
@@ -92,21 +92,49 @@ class SentryApi:
         """Return the newest commits of a release; none where Sentry does not know them."""
         path = self._settings.organization_path("releases", version, "commits")
         action = f"reading the commits of release {version!r}"
-        try:
-            found = await self._get(list[CommitAnswer], path, action)
-        except (NotFound, AuthFailed, RemoteRejected):
-            return ()
+        found = await self._perhaps(list[CommitAnswer], path, action) or ()
         return [one.commit() for one in found[:COMMITS] if one.id]
 
     async def suspects(self, project: str, event_id: str) -> Sequence[Commit]:
         """Return the commits that Sentry suspects; none where it has no opinion, or is too old for one."""
         path = self._settings.path("projects", self._settings.organization, project, "events", event_id, "committers")
+        found = await self._perhaps(CommittersAnswer, path, f"reading who changed the code of event {event_id!r}")
+        commits = [commit for person in found.committers for commit in person.commits] if found else []
+        return [one.commit(suspect=True) for one in commits[:COMMITS] if one.id]
+
+    async def tag(self, issue_id: str, key: str) -> Sequence[TagValueAnswer]:
+        """Return the most frequent values of a tag; none where no event has it."""
+        path = self._settings.organization_path("issues", issue_id, "tags", key)
+        found = await self._perhaps(TagAnswer, path, f"reading the tag {key!r} of issue {issue_id!r}")
+        return [one for one in found.values[:TAG_VALUES] if one.value] if found else ()
+
+    async def seer(self, issue_id: str) -> Seer:
+        """Return what Sentry's own agent has found out; nothing where it did not look, or does not exist."""
+        path = self._settings.organization_path("issues", issue_id, "autofix")
+        found = await self._perhaps(dict[str, object], path, f"reading what Seer says of issue {issue_id!r}")
+        return read_seer(found or {})
+
+    async def mappings(self, project: str, repository: str) -> Sequence[tuple[str, str]]:
+        """Return what a project's frames begin with and where that is in a repository, the longest first.
+
+        None where nobody has told Sentry, or it is too old for that.
+        """
+        path = self._settings.organization_path("code-mappings")
         try:
-            found = await self._get(CommittersAnswer, path, f"reading who changed the code of event {event_id!r}")
+            listed = [one async for one in self._list(MappingAnswer, path, "reading where code is")]
         except (NotFound, AuthFailed, RemoteRejected):
             return ()
-        commits = [commit for person in found.committers for commit in person.commits]
-        return [one.commit(suspect=True) for one in commits[:COMMITS] if one.id]
+        fitting = [
+            (one.stack_root, one.source_root)
+            for one in listed
+            if one.project == project and one.repository.lower() == repository.lower() and one.stack_root
+        ]
+        return sorted(fitting, key=lambda pair: (-len(pair[0]), pair))
+
+    async def scopes(self) -> Sequence[str]:
+        """Return what the token may do; empty where Sentry does not say."""
+        found = await self._perhaps(IndexAnswer, self._settings.path(), "reading what the token may do")
+        return found.auth.scopes if found and found.auth else ()
 
     async def organization(self) -> str:
         """Return the organization's slug, which shows that address and token are right."""
@@ -164,6 +192,11 @@ class SentryApi:
         content: Mapping[str, object] = {"status": "resolvedInNextRelease"}
         await self._client.send("PUT", path, content, action=f"resolving issue {issue_id!r}")
 
+    async def assign(self, issue_id: str, assignee: str) -> None:
+        """Assign an issue to ``user:ID`` or ``team:ID``."""
+        path = self._settings.organization_path("issues", issue_id)
+        await self._client.send("PUT", path, {"assignedTo": assignee}, action=f"assigning issue {issue_id!r}")
+
     def _notes(self, issue_id: str) -> str:
         return self._settings.path("issues", issue_id, "comments")
 
@@ -172,6 +205,13 @@ class SentryApi:
 
     async def _get(self, kind: type[T], path: str, action: str) -> T:
         return self._read(kind, await self._client.get(path, action=action), action)
+
+    async def _perhaps(self, kind: type[T], path: str, action: str) -> T | None:
+        """Return what not every Sentry says to everybody; None where this one does not."""
+        try:
+            return await self._get(kind, path, action)
+        except (NotFound, AuthFailed, RemoteRejected):
+            return None
 
     async def _list(
         self, kind: type[T], path: str, action: str, query: Mapping[str, str] | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -13,12 +13,15 @@ from pullwright.integrations.sentry.frames_text import stack_text
 from pullwright.integrations.sentry.gate import IssueFacts, Route
 from pullwright.integrations.sentry.incident import Crumb, Incident, Raised
 from pullwright.integrations.sentry.scrubbing import PERSONAL, Scrubber
+from pullwright.integrations.sentry.seer import Seer
 from pullwright.integrations.untrusted import fence, sanitise_line
 
 LIMIT: Final = 30_000
 """Characters of the whole brief."""
 STACKS: Final = 18_000
 _EACH_STACK: Final = 8_000
+THREADS: Final = 3_000
+_EACH_THREAD: Final = 800
 _MOST_EXCEPTIONS: Final = 5
 _MOST_CRUMBS: Final = 10
 _MOST_TAGS: Final = 30
@@ -54,6 +57,10 @@ class Case:
     route: Route
     release: Release = Release()
     commits: tuple[Commit, ...] = ()
+    spread: tuple[tuple[str, str], ...] = ()
+    """Tags with what all events of the issue have for them, the most frequent first."""
+    seer: Seer = field(default_factory=Seer)
+    """What Sentry's own agent has found out."""
     rule: str = ""
     """The alert rule that fired."""
 
@@ -100,14 +107,23 @@ def _stacks(case: Case, scrubber: Scrubber) -> Iterator[str]:
         yield "The event has no stack."
         return
     yield "What was raised, the one that people saw first; frames newest first:"
-    room = STACKS
-    for one in _in_order(raised):
-        text = stack_text(one, case.route, scrubber)[: min(_EACH_STACK, room)]
-        room -= len(text)
-        if text:
-            yield code_block(text)
+    shown = [stack_text(one, case.route, scrubber)[:_EACH_STACK] for one in _in_order(raised)]
+    yield from _within(STACKS, shown)
     if len(raised) > _MOST_EXCEPTIONS:
         yield f"{len(raised) - _MOST_EXCEPTIONS} exceptions in between were left out."
+    if case.incident.threads:
+        yield "What other threads were doing:"
+        yield from _within(
+            THREADS, [stack_text(one, case.route, scrubber)[:_EACH_THREAD] for one in case.incident.threads]
+        )
+
+
+def _within(room: int, texts: Sequence[str]) -> Iterator[str]:
+    """Yield texts as blocks of code, as long as there is room for them."""
+    for text in texts:
+        if kept := text[:room]:
+            yield code_block(kept)
+        room -= len(kept)
 
 
 def _in_order(raised: Sequence[Raised]) -> Sequence[Raised]:
@@ -121,8 +137,11 @@ def _in_order(raised: Sequence[Raised]) -> Sequence[Raised]:
 def _surroundings(case: Case, scrubber: Scrubber) -> Iterator[str]:
     incident = case.incident
     yield _block("What happened before (oldest first):", _crumbs(incident.crumbs, scrubber))
-    yield _block("Tags:", _tags(incident, scrubber))
+    yield _block("Tags of this event:", _tags(incident.tags, scrubber))
+    yield _block("Of all events, by how many:", _tags(case.spread, scrubber))
     yield _block("Commits that Sentry suspects, or that are new in the release:", _commits(case.commits, scrubber))
+    yield _block("The cause, as Sentry's own agent sees it, which may be wrong:", _lines(case.seer.cause, scrubber))
+    yield _block("What it would do:", _lines(case.seer.solution, scrubber))
     yield _block("What Sentry could not make of the event:", [sanitise_line(note, 100) for note in incident.notes])
 
 
@@ -138,8 +157,12 @@ def _crumbs(crumbs: Sequence[Crumb], scrubber: Scrubber) -> list[str]:
     return [sanitise_line(line, 300) for line in shown]
 
 
-def _tags(incident: Incident, scrubber: Scrubber) -> list[str]:
-    scrubbed = [(key, scrubber.named(key, value)) for key, value in incident.tags]
+def _lines(lines: Sequence[str], scrubber: Scrubber) -> list[str]:
+    return [sanitise_line(scrubber.text(line), 600) for line in lines]
+
+
+def _tags(tags: Sequence[tuple[str, str]], scrubber: Scrubber) -> list[str]:
+    scrubbed = [(key, scrubber.named(key, value)) for key, value in tags]
     told = [f"{key}: {value}" for key, value in scrubbed if value not in (PERSONAL, REDACTED)]
     return [sanitise_line(line, 200) for line in told[:_MOST_TAGS]]
 

@@ -1,16 +1,17 @@
-"""Sentry's door: the hooks of one internal integration, verified and understood. Pure."""
+"""Sentry's doors: the hooks of one internal integration, and those of the legacy plugin. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Final
 
-from pullwright.agents.intake.door import Headers, Unreadable
+from pullwright.agents.intake.door import PATH_SECRET, Headers, Unreadable
 from pullwright.agents.ports.inbox import NewDelivery
-from pullwright.integrations.sentry.deliveries import UnreadableDelivery, parse_delivery
-from pullwright.integrations.sentry.meaning_codec import kind_of, meaning_to_json
+from pullwright.integrations.meanings import kept
+from pullwright.integrations.sentry.deliveries import parse_delivery
+from pullwright.integrations.sentry.meaning_codec import CODEC
 from pullwright.integrations.sentry.meanings import Ignored, Meaning, SentryIdentity
-from pullwright.integrations.sentry.reading import interpret
+from pullwright.integrations.sentry.reading import interpret, interpret_legacy
 from pullwright.integrations.signatures import SENTRY, HmacVerifier, Secret, SharedSecretVerifier
 
 SOURCE: Final = "sentry"
@@ -19,9 +20,11 @@ SOURCE: Final = "sentry"
 class SentryDoor:
     """The hooks of one integration.
 
-    A legacy hook is not signed, so it never comes in. The time that a hook carries is not signed either: what is
+    A legacy hook is not signed, so it does not come in here. The time that a hook carries is not signed either: what is
     delivered again is known by its ``Request-ID`` and by what it means.
     """
+
+    source: Final = SOURCE
 
     def __init__(
         self,
@@ -44,42 +47,60 @@ class SentryDoor:
         Raises:
             ConfigError: There is no usable secret.
         """
-        self._connection = connection
+        self.connection = connection
         self._verifier = HmacVerifier(SENTRY, secrets)
         self._second = SharedSecretVerifier(second_header, second_secrets) if second_header else None
         self._me = me
 
-    @property
-    def source(self) -> str:
-        return SOURCE
-
-    @property
-    def connection(self) -> str:
-        return self._connection
-
     def problem(self, headers: Headers, body: bytes, *, now: float) -> str:
         verdict = self._verifier.check(headers, body, now=now)
-        if verdict.problem is None and self._second is not None:
+        if verdict.accepted and self._second is not None:
             verdict = self._second.check(headers, body, now=now)
-        return "" if verdict.problem is None else verdict.problem.value
+        return verdict.objection
 
     def read(self, headers: Headers, body: bytes) -> NewDelivery | Unreadable:
         delivery = parse_delivery(headers, body)
-        if isinstance(delivery, UnreadableDelivery):
-            return Unreadable(status=delivery.fault.status, detail=f"{delivery.fault} {delivery.detail}".strip())
-        return new_delivery(interpret(delivery, self._me), self._connection, delivery.id)
+        if isinstance(delivery, Unreadable):
+            return delivery
+        return new_delivery(interpret(delivery, self._me), self.connection, delivery.id)
+
+
+class SentryLegacyDoor:
+    """The hooks of the legacy WebHooks plugin, which nobody signs: the address itself holds a secret.
+
+    That is little, and so is what they can do: they name an issue, which is looked at as if an alert had told of it.
+    """
+
+    source: Final = SOURCE
+
+    def __init__(self, connection: str, secrets: Iterable[Secret], me: SentryIdentity) -> None:
+        """Make one.
+
+        Args:
+            connection: Its name.
+            secrets: What the address may end with.
+            me: Who we are there.
+
+        Raises:
+            ConfigError: There is no usable secret.
+        """
+        self.connection = connection
+        self._verifier = SharedSecretVerifier(PATH_SECRET, secrets)
+        self._me = me
+
+    def problem(self, headers: Headers, body: bytes, *, now: float) -> str:
+        return self._verifier.check(headers, body, now=now).objection
+
+    def read(self, headers: Headers, body: bytes) -> NewDelivery | Unreadable:
+        # Whatever it says it is about: only what the plugin sends is understood here.
+        named = [(name, value) for name, value in headers if name.lower() != "sentry-hook-resource"]
+        delivery = parse_delivery(named, body)
+        if isinstance(delivery, Unreadable):
+            return delivery
+        return new_delivery(interpret_legacy(delivery, self._me), self.connection, delivery.id)
 
 
 def new_delivery(meaning: Meaning, connection: str, key: str) -> NewDelivery:
     """Return what the inbox keeps of a meaning."""
     ignored = meaning.reason if isinstance(meaning, Ignored) else ""
-    return NewDelivery(
-        source=SOURCE,
-        connection=connection,
-        key=key,
-        meaning_key=meaning.semantic_key,
-        work_key=meaning.work_key,
-        kind=kind_of(meaning),
-        content="" if ignored else meaning_to_json(meaning),
-        ignored=ignored,
-    )
+    return kept(meaning, CODEC, source=SOURCE, connection=connection, key=key, ignored=ignored)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -15,17 +14,8 @@ MOST: Final = 4
 """Tasks on one cause; then a person has to ask."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Again:
-    """Whether it is taken up, and what it goes on from."""
-
-    parent: Task | None = None
-    reason: str = ""
-    """Why not; empty when it is."""
-
-
-def again(tasks: Sequence[Task], issue: IssueFacts, now: datetime, *, cool_down: timedelta = COOL_DOWN) -> Again:
-    """Decide on an issue that nobody asked for, and whose tasks have all ended.
+def why_not_again(tasks: Sequence[Task], issue: IssueFacts, now: datetime, *, cool_down: timedelta = COOL_DOWN) -> str:
+    """Return why an issue that nobody asked for, and whose tasks have all ended, is left alone; empty when it is not.
 
     Args:
         tasks: The tasks on its cause, newest first.
@@ -34,17 +24,15 @@ def again(tasks: Sequence[Task], issue: IssueFacts, now: datetime, *, cool_down:
         cool_down: How long a failed try is left alone.
     """
     if not tasks:
-        return Again()
+        return ""
     last = tasks[0]
     if len(tasks) >= MOST:
-        return Again(reason=f"{len(tasks)} tasks were on it; ask in a comment for one more")
+        return f"{len(tasks)} tasks were on it; ask in a comment for one more"
     if came_back(last, issue):
-        return Again(parent=last)
-    if reason := _settled(last):
-        return Again(reason=reason)
-    if now - last.updated_at < cool_down:
-        return Again(reason=f"it was tried less than {cool_down.total_seconds() / 3600:g} h ago, and failed")
-    return Again(parent=last)
+        return ""
+    if not (reason := _settled(last)) and now - last.updated_at < cool_down:
+        return f"it was tried less than {cool_down.total_seconds() / 3600:g} h ago, and failed"
+    return reason
 
 
 def came_back(last: Task, issue: IssueFacts) -> bool:

@@ -6,6 +6,7 @@ out, and lists and texts are cut before anything is done with them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ from pullwright.integrations.sentry.incident import Crumb, Frame, Incident, Rais
 FRAMES: Final = 250
 """Innermost frames of an exception that are looked at."""
 EXCEPTIONS: Final = 10
+THREADS: Final = 8
 CRUMBS: Final = 30
 TAGS: Final = 60
 VARIABLES: Final = 30
@@ -23,6 +25,11 @@ LINE_LENGTH: Final = 2000
 LONGEST_LINE: Final = 1 << 20
 """Of a minified file the place in the line is looked for."""
 FILTERED: Final = "[Filtered]"
+_META_NODES: Final = 2000
+_EVENT_ID: Final = re.compile(r"[0-9A-Za-z-]{1,64}", re.ASCII)
+
+_STACKS: Final = ("stacktrace", "rawStacktrace", "raw_stacktrace")
+_OF_A_REQUEST: Final = ("method", "url", "status_code", "reason")
 
 _Document = Mapping[str, object]
 
@@ -32,7 +39,7 @@ def read_event(document: Mapping[str, object]) -> Incident:
     entries = _entries(document)
     raised = tuple(_raised(one) for one in _values(_member(document, "exception", entries))[-EXCEPTIONS:])
     return Incident(
-        event_id=_text(document, "eventID", "event_id", limit=64),
+        event_id=_event_id(document),
         title=_text(document, "title", limit=300),
         platform=_text(document, "platform", limit=60),
         level=_text(document, "level", limit=40) or _tag(document, "level"),
@@ -43,6 +50,7 @@ def read_event(document: Mapping[str, object]) -> Incident:
         at=_text(document, "dateCreated", "datetime", limit=60),
         request=_request(_member(document, "request", entries)),
         raised=raised if any(one.frames for one in raised) else (*raised, *_without_exception(document, entries)),
+        threads=tuple(_threads(document, entries))[:THREADS],
         crumbs=tuple(_crumb(one) for one in _values(_member(document, "breadcrumbs", entries))[-CRUMBS:]),
         tags=tuple(_tags(document)),
         notes=tuple(_notes(document)),
@@ -89,6 +97,14 @@ def _without_exception(document: _Document, entries: Mapping[str, _Document]) ->
             return
 
 
+def _threads(document: _Document, entries: Mapping[str, _Document]) -> Iterator[Raised]:
+    """Yield what the threads were doing that did not crash."""
+    for thread in _values(_member(document, "threads", entries))[: 10 * THREADS]:
+        frames = () if thread.get("crashed") or thread.get("current") else _frames(thread.get("stacktrace"))
+        if frames:
+            yield Raised(type=_text(thread, "name", limit=100), value=_text(thread, "state", limit=60), frames=frames)
+
+
 def _raised(value: _Document) -> Raised:
     mechanism = value.get("mechanism")
     how = mechanism if isinstance(mechanism, Mapping) else {}
@@ -99,7 +115,7 @@ def _raised(value: _Document) -> Raised:
         module=_text(value, "module", limit=200),
         handled=handled if isinstance(handled, bool) else None,
         source=_text(how, "source", limit=40),
-        frames=_frames(value.get("stacktrace")) or _frames(value.get("rawStacktrace")),
+        frames=next(filter(None, (_frames(value.get(name)) for name in _STACKS)), ()),
     )
 
 
@@ -157,9 +173,16 @@ def _variables(value: object) -> Iterator[tuple[str, str]]:
     if not isinstance(value, Mapping):
         return
     for name, content in list(value.items())[: 10 * VARIABLES]:
-        shown = content if isinstance(content, str) else repr(content)[:LINE_LENGTH]
+        shown = content if isinstance(content, str) else _written(content)
         if isinstance(name, str) and FILTERED not in shown:
             yield name.strip("'\"")[:100], shown[:LINE_LENGTH]
+
+
+def _written(content: object) -> str:
+    try:
+        return repr(content)[:LINE_LENGTH]
+    except RecursionError:
+        return ""
 
 
 def _crumb(value: _Document) -> Crumb:
@@ -167,8 +190,16 @@ def _crumb(value: _Document) -> Crumb:
         at=_text(value, "timestamp", limit=40),
         category=_text(value, "category", "type", limit=60),
         level=_text(value, "level", limit=20),
-        message=_text(value, "message", limit=LINE_LENGTH),
+        message=_text(value, "message", limit=LINE_LENGTH) or _asked(value.get("data")),
     )
+
+
+def _asked(data: object) -> str:
+    """Return what a breadcrumb without words says of a request."""
+    if not isinstance(data, Mapping):
+        return ""
+    said = (data.get(name) for name in _OF_A_REQUEST)
+    return " ".join(str(one)[:LINE_LENGTH] for one in said if isinstance(one, str | int) and one != FILTERED)
 
 
 def _tags(document: _Document) -> Iterator[tuple[str, str]]:
@@ -189,11 +220,19 @@ def _tag(document: _Document, name: str) -> str:
     return next((value for key, value in _tags(document) if key == name), "")
 
 
+def _event_id(document: _Document) -> str:
+    found = _text(document, "eventID", "event_id", limit=64)
+    return found if _EVENT_ID.fullmatch(found) else ""
+
+
 def _release(document: _Document) -> str:
     release = document.get("release")
     if isinstance(release, Mapping):
-        return _text(release, "version", limit=250)
-    return _text(document, "release", limit=250) or _tag(document, "release") or _tag(document, "sentry:release")
+        found = _text(release, "version", limit=250)
+    else:
+        found = _text(document, "release", limit=250) or _tag(document, "release") or _tag(document, "sentry:release")
+    # It becomes a part of an address, and Sentry itself has no releases of these names.
+    return "" if found in (".", "..") else found
 
 
 def _message(document: _Document, entries: Mapping[str, _Document]) -> str:
@@ -215,6 +254,21 @@ def _notes(document: _Document) -> Iterator[str]:
         kind = _text(error, "type", limit=60)
         if kind:
             yield kind
+    if _is_marked(document.get("_meta")):
+        yield "some of its values were cut or taken out"
+
+
+def _is_marked(meta: object) -> bool:
+    """Whether Sentry's remarks about values hold one; the tree of them is there even without."""
+    rest, looked_at = [meta], 0
+    while rest and looked_at < _META_NODES:
+        looked_at += 1
+        one = rest.pop()
+        if isinstance(one, Mapping):
+            if one.get(""):
+                return True
+            rest += list(one.values())[:_META_NODES]
+    return False
 
 
 def _text(value: _Document, *names: str, limit: int) -> str:

@@ -28,12 +28,15 @@ class Route:
     """What paths in frames begin with …"""
     source_root: str = ""
     """… and what the repository has in its place."""
+    mappings: tuple[tuple[str, str], ...] = ()
+    """The same as Sentry knows it, the longest beginnings first; what is configured goes first."""
 
     def path(self, shown: str) -> str:
         """Return a frame's path as the repository has it; empty when it lies elsewhere."""
-        if not self.stack_root or not shown.startswith(self.stack_root):
-            return ""
-        return (self.source_root + shown[len(self.stack_root) :]).lstrip("/")
+        for stack_root, source_root in ((self.stack_root, self.source_root), *self.mappings):
+            if stack_root and shown.startswith(stack_root):
+                return (source_root + shown[len(stack_root) :]).lstrip("/")
+        return ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +74,8 @@ class IssueFacts:
     last_seen: datetime | None = None
     regressed_at: datetime | None = None
     """When it came back after it had been resolved, last; None where Sentry does not say."""
+    assignee: str = ""
+    """``user:ID`` or ``team:ID``; empty for nobody."""
     url: str = ""
 
     @property

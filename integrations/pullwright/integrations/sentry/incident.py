@@ -91,6 +91,8 @@ class Incident:
     """Method and address, without query."""
     raised: tuple[Raised, ...] = ()
     """Causes first; the last one is what people saw."""
+    threads: tuple[Raised, ...] = ()
+    """What the other threads were doing; ``type`` is what a thread is called."""
     crumbs: tuple[Crumb, ...] = ()
     tags: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from pullwright.agents.errors import NotFound
+from pullwright.agents.ports.inbox import Delivery
 from pullwright.integrations.meaning_codec import MeaningCodec
 from pullwright.integrations.sentry import meanings as m
 
@@ -18,8 +20,18 @@ MEANINGS: Final[tuple[type[m.Meaning], ...]] = (
     m.WorkRequested,
 )
 
-_CODEC: MeaningCodec[m.Meaning] = MeaningCodec(MEANINGS)
+CODEC: Final[MeaningCodec[m.Meaning]] = MeaningCodec(MEANINGS)
 
-kind_of = _CODEC.kind_of
-meaning_to_json = _CODEC.to_json
-meaning_from_json = _CODEC.from_json
+meaning_from_json: Final = CODEC.from_json
+
+
+def issue_of(delivery: Delivery) -> str:
+    """Return the id of the issue that a delivery is about.
+
+    Raises:
+        NotFound: It is about none.
+    """
+    issue_id = meaning_from_json(delivery.content).issue_id
+    if not issue_id:
+        raise NotFound(f"delivery {delivery.id!r} belongs to no issue to speak on")
+    return issue_id

@@ -6,10 +6,15 @@ taken from here, because they are what was signed.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
+from pullwright.integrations import meanings
 from pullwright.integrations.commands import Verb
+
+_FINGERPRINT: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 
 class ActorKind(StrEnum):
@@ -50,9 +55,18 @@ class SentryIdentity:
         """Return the key of the work on one issue, under which its deliveries are taken in order."""
         return f"sentry:{self.host}/{self.organization}/issue/{issue_id}"
 
-    def root_key(self, fingerprint: str) -> str:
-        """Return the key of the work on one root cause; tasks have this one."""
-        return f"sentry:{self.host}/{self.organization}/cause/{fingerprint}"
+    def news_key(self, issue_id: str) -> str:
+        """Return the key under which what nobody asked for is taken: an alert that waits lets people go first."""
+        return f"{self.work_key(issue_id)}/news"
+
+    def root_key(self, place: str, fingerprint: str) -> str:
+        """Return the key of the work on one root cause, which is the one that tasks have.
+
+        Args:
+            place: The repository, or the project where there is none.
+            fingerprint: Of the cause, as ``root_cause.fingerprint`` makes them.
+        """
+        return f"sentry:{self.host}/{self.organization}/cause/{place}/{fingerprint}"
 
     def is_me(self, actor: Actor) -> bool:
         """Whether our own integration did it."""
@@ -60,18 +74,20 @@ class SentryIdentity:
         return actor.kind is ActorKind.APPLICATION and known
 
 
+def fingerprint_in(root_key: str) -> str:
+    """Return the fingerprint that a task's work key ends with; empty for a key of another kind."""
+    last = root_key.rpartition("/")[2]
+    return last if _FINGERPRINT.fullmatch(last) else ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Meaning:
+class Meaning(meanings.Meaning):
     """What all of them have."""
 
-    delivery_id: str
     issue_id: str = ""
     project: str = ""
     """Slug, where the delivery says it."""
     actor: Actor = Actor()
-    work_key: str = ""
-    semantic_key: str = ""
-    """The same for all deliveries of the same thing, by whichever hook, or by asking."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +102,8 @@ class Cause(StrEnum):
 
     ALERT = "alert"
     CREATED = "created"
+    ASSIGNED = "assigned"
+    """To us, by a rule of Sentry and not by a person: whoever can send events can make such a rule fit."""
     POLLED = "polled"
     RETURNED = "returned"
     """It was resolved, and is not any more."""
@@ -109,6 +127,10 @@ class WorkRequested(Meaning):
     verb: Verb = Verb.RUN
     instruction: str = ""
     """Their words; empty for an assignment."""
+    base: str = ""
+    """The branch that they name with ``base=``; nobody has checked it."""
+    model: str = ""
+    """What they name with ``model=``."""
     comment_id: str = ""
 
     @property

@@ -49,15 +49,17 @@ class SentrySource:
                 yield self._delivery(issue, now)
 
     def _delivery(self, issue: IssueFacts, now: datetime) -> NewDelivery:
-        # It is looked at once a day, and when it has become twice as frequent, or has come back.
-        state = f"{issue.substatus}:{issue.events.bit_length()}:{now:%Y-%m-%d}"
+        # It is looked at once a day, and when it has become twice as frequent. One that has come back may come back
+        # again after the next fix, which nothing in a list tells, so that one is looked at every hour.
+        moment = f"{now:%Y-%m-%dT%H}" if issue.regressed else f"{now:%Y-%m-%d}"
+        state = f"{issue.substatus}:{issue.events.bit_length()}:{moment}"
         key = f"polled:{issue.id}:{state}"
         cause = Cause.RETURNED if issue.regressed else Cause.POLLED
         meaning = IssueRaised(
             delivery_id=key,
             issue_id=issue.id,
             project=issue.project,
-            work_key=self._me.work_key(issue.id),
+            work_key=self._me.news_key(issue.id),
             semantic_key=key,
             cause=cause,
         )

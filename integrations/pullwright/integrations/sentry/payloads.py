@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Annotated, ClassVar, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 _DIGITS: Final = re.compile(r"[0-9]{1,20}", re.ASCII)
 _WORD: Final = re.compile(r"[A-Za-z0-9_.:-]{1,100}", re.ASCII)
@@ -33,18 +34,35 @@ def _text(value: object) -> object:
     return value if isinstance(value, str) else ""
 
 
+def _moment(value: object) -> object:
+    try:
+        found = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    return found if found is None or found.tzinfo else found.replace(tzinfo=UTC)
+
+
 NumberId = Annotated[str, BeforeValidator(_number)]
 """Of an issue, a project or a comment."""
 Word = Annotated[str, BeforeValidator(_word)]
 """An event id or a slug."""
 Text = Annotated[str, BeforeValidator(_text)]
 """A text; whatever else stands there is none."""
+Moment = Annotated[datetime | None, BeforeValidator(_moment)]
+"""A time with its zone; whatever else stands there is none."""
 
 
 class Part(BaseModel):
-    """Anything inside a payload: unknown members are dropped, others do not matter."""
+    """Anything inside a payload: unknown members are dropped, others do not matter, and null is as good as missing."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="ignore", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_null(cls, value: object) -> object:
+        if not isinstance(value, Mapping):
+            return value
+        return {name: inside for name, inside in value.items() if inside is not None}
 
 
 class AppPart(Part):
@@ -89,7 +107,7 @@ class IssuePart(Part):
     id: NumberId
     project: ProjectPart = Field(default_factory=ProjectPart)
     assigned_to: Annotated[AssigneePart | None, Field(alias="assignedTo")] = None
-    last_seen: Annotated[datetime | None, Field(alias="lastSeen")] = None
+    last_seen: Annotated[Moment, Field(alias="lastSeen")] = None
 
 
 class EventPart(Part):
@@ -98,6 +116,14 @@ class EventPart(Part):
     event_id: Word = ""
     issue_id: NumberId | None = None
     issue_url: Text = ""
+
+
+class LegacyPayload(Part):
+    """The hook of the legacy WebHooks plugin: an issue, with its event."""
+
+    id: NumberId
+    project_slug: Word = ""
+    event: EventPart | None = None
 
 
 class DataPart(Part):

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from pullwright.integrations.commands import read_request
 from pullwright.integrations.sentry import meanings as m
 from pullwright.integrations.sentry.deliveries import Delivery
-from pullwright.integrations.sentry.payloads import AssigneePart, HookPayload, IssuePart
+from pullwright.integrations.sentry.payloads import AssigneePart, HookPayload, IssuePart, LegacyPayload
 from pullwright.integrations.untrusted import sanitise_line
 
 _ISSUE_URL: Final = re.compile(r"/issues/([0-9]{1,20})/?\Z", re.ASCII)
@@ -28,7 +28,7 @@ NOT_FOR_US: Final[Mapping[str, str]] = {
     "alert_rule_action": "it is a part of Sentry's user interface",
 }
 
-LEGACY: Final = "it is of the legacy WebHooks plugin; make an internal integration instead"
+LEGACY: Final = "it is of the legacy WebHooks plugin, which has an address of its own, with a secret in it"
 
 
 class Missing(Exception):
@@ -68,6 +68,10 @@ class _Reading:
             raise Missing("data.issue")
         return self.payload.data.issue
 
+    def news(self, issue_id: str, project: str = "") -> _Shared:
+        """Return the same for what nobody asked for."""
+        return {**self.shared(issue_id, project), "work_key": self.me.news_key(issue_id)}
+
     def shared(self, issue_id: str, project: str = "") -> _Shared:
         return {
             "delivery_id": self.delivery.id,
@@ -96,10 +100,32 @@ def interpret(delivery: Delivery, me: m.SentryIdentity) -> m.Meaning:
     try:
         return reader(_Reading(delivery, HookPayload.model_validate(delivery.document), me))
     except ValidationError as exc:
-        place = ".".join(str(part) for part in exc.errors(include_url=False)[0]["loc"])[:200]
-        return m.Ignored(delivery_id=delivery.id, reason=f"{delivery.name} has an unexpected {place!r}")
+        return _unexpected(delivery, exc)
     except Missing as exc:
         return m.Ignored(delivery_id=delivery.id, reason=f"{delivery.name} lacks {str(exc)!r}")
+
+
+def interpret_legacy(delivery: Delivery, me: m.SentryIdentity) -> m.Meaning:
+    """Return what a delivery of the legacy plugin means: no more than that an alert fired for an issue."""
+    try:
+        payload = LegacyPayload.model_validate(delivery.document)
+    except ValidationError as exc:
+        return _unexpected(delivery, exc)
+    event_id = payload.event.event_id if payload.event else ""
+    return m.IssueRaised(
+        delivery_id=delivery.id,
+        issue_id=payload.id,
+        project=payload.project_slug,
+        work_key=me.news_key(payload.id),
+        semantic_key=f"alert:{payload.id}:{event_id or delivery.id}",
+        cause=m.Cause.ALERT,
+        event_id=event_id,
+    )
+
+
+def _unexpected(delivery: Delivery, error: ValidationError) -> m.Ignored:
+    place = ".".join(str(part) for part in error.errors(include_url=False)[0]["loc"])[:200]
+    return m.Ignored(delivery_id=delivery.id, reason=f"{delivery.name or 'it'} has an unexpected {place!r}")
 
 
 def _alert(reading: _Reading) -> m.Meaning:
@@ -111,7 +137,7 @@ def _alert(reading: _Reading) -> m.Meaning:
     if not issue_id:
         raise Missing("data.event.issue_id")
     return m.IssueRaised(
-        **reading.shared(issue_id),
+        **reading.news(issue_id),
         cause=m.Cause.ALERT,
         event_id=event.event_id,
         rule=sanitise_line(reading.payload.data.triggered_rule, 200),
@@ -121,7 +147,8 @@ def _alert(reading: _Reading) -> m.Meaning:
 
 def _created(reading: _Reading) -> m.Meaning:
     key = f"created:{reading.issue.id}"
-    return m.IssueRaised(**reading.of_issue(), cause=m.Cause.CREATED, semantic_key=key)
+    news = reading.news(reading.issue.id, reading.issue.project.slug)
+    return m.IssueRaised(**news, cause=m.Cause.CREATED, semantic_key=key)
 
 
 def _returned(reading: _Reading) -> m.Meaning:
@@ -129,7 +156,8 @@ def _returned(reading: _Reading) -> m.Meaning:
         return reading.ignored("a person has opened it again; assign it, or ask in a comment")
     seen = reading.issue.last_seen
     key = f"returned:{reading.issue.id}:{seen.isoformat() if seen else reading.delivery.id}"
-    return m.IssueRaised(**reading.of_issue(), cause=m.Cause.RETURNED, semantic_key=key)
+    news = reading.news(reading.issue.id, reading.issue.project.slug)
+    return m.IssueRaised(**news, cause=m.Cause.RETURNED, semantic_key=key)
 
 
 def _assigned(reading: _Reading) -> m.Meaning:
@@ -137,7 +165,8 @@ def _assigned(reading: _Reading) -> m.Meaning:
     if not any(_name(part) in reading.me.assignees for part in given if part):
         return reading.ignored("it is assigned to somebody else")
     if reading.actor.kind is not m.ActorKind.USER:
-        return reading.ignored("it was not a person who assigned it")
+        news = reading.news(reading.issue.id, reading.issue.project.slug)
+        return m.IssueRaised(**news, cause=m.Cause.ASSIGNED)
     return m.WorkRequested(**reading.of_issue())
 
 
@@ -169,7 +198,13 @@ def _commented(reading: _Reading) -> m.Meaning:
     key = f"comment:{comment_id}"
     if request.verb.starts_work:
         return m.WorkRequested(
-            **shared, verb=request.verb, instruction=request.instruction, comment_id=comment_id, semantic_key=key
+            **shared,
+            verb=request.verb,
+            instruction=request.instruction,
+            base=request.arguments.get("base", ""),
+            model=request.arguments.get("model", ""),
+            comment_id=comment_id,
+            semantic_key=key,
         )
     return m.ControlRequested(
         **shared, verb=request.verb, comment_id=comment_id, unknown=request.unknown, semantic_key=key

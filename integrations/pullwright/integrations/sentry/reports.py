@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+import re
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 from pullwright.agents.errors import NotFound, RemoteRejected
@@ -13,9 +14,12 @@ from pullwright.agents.ports.inbox import Delivery
 from pullwright.agents.ports.report import Shown, Standing
 from pullwright.agents.task import TaskStatus
 from pullwright.integrations.sentry.api import SentryApi
-from pullwright.integrations.sentry.meaning_codec import meaning_from_json
+from pullwright.integrations.sentry.meaning_codec import issue_of, meaning_from_json
+from pullwright.integrations.sentry.meanings import WorkRequested, fingerprint_in
 from pullwright.integrations.sentry.texts import SentryTexts
 from pullwright.integrations.sentry.voice import SentryVoice
+
+_NUMBER: Final = re.compile(r"[0-9]{1,20}", re.ASCII)
 
 
 class Journals(Protocol):
@@ -29,35 +33,61 @@ class Journals(Protocol):
 class SentryReports:
     """Implements ``Reports``."""
 
-    def __init__(self, api: SentryApi, voice: SentryVoice, texts: SentryTexts, journals: Journals) -> None:
+    def __init__(
+        self,
+        api: SentryApi,
+        voice: SentryVoice,
+        texts: SentryTexts,
+        journals: Journals,
+        *,
+        assignees: Collection[str] = (),
+    ) -> None:
+        """Make one; ``assignees`` are ours, as ``SentryIdentity.assignees``."""
         self._api = api
         self._voice = voice
         self._texts = texts
         self._journals = journals
+        self._assignees = assignees
 
     async def write(self, origin: Delivery, standing: Standing, number: int) -> Shown:
-        text = await self._text(standing)
-        made = await self._voice.comment(_issue_of(origin), _named(standing, number), text)
+        issue_id = issue_of(origin)
+        made = await self._voice.comment(issue_id, _named(standing, number), await self._text(issue_id, standing))
         return Shown(external_id=made.external_id, url=made.url)
 
     async def find(self, origin: Delivery, standing: Standing, number: int) -> Shown | None:
-        found = await self._voice.find(_issue_of(origin), _named(standing, number))
+        found = await self._voice.find(issue_of(origin), _named(standing, number))
         return Shown(external_id=found.external_id, url=found.url) if found else None
 
     async def rewrite(self, origin: Delivery, standing: Standing, number: int, comment: str) -> None:
-        text = await self._text(standing)
-        await self._voice.change(_issue_of(origin), _named(standing, number), text, comment)
+        issue_id = issue_of(origin)
+        text = await self._text(issue_id, standing)
+        await self._voice.change(issue_id, _named(standing, number), text, comment)
 
     async def sign(self, origin: Delivery, standing: Standing) -> None:
-        """Show the pull request in the issue's sidebar; twice is the same as once."""
+        """Show the pull request in the issue's sidebar, and give the issue to whoever asked for it."""
         await link(self._api, origin, standing.pull_request_url)
+        meaning = meaning_from_json(origin.content)
+        if standing.pull_request_url and isinstance(meaning, WorkRequested):
+            await self._assign(meaning)
 
-    async def _text(self, standing: Standing) -> str:
+    async def _assign(self, asked: WorkRequested) -> None:
+        """Assign an issue that is nobody's, or ours, to the person who asked in a comment."""
+        if not asked.in_words or not _NUMBER.fullmatch(asked.actor.id):
+            return
+        try:
+            issue = await self._api.issue(asked.issue_id)
+            if not issue.assignee or issue.assignee in self._assignees:
+                await self._api.assign(issue.id, f"user:{asked.actor.id}")
+        except (NotFound, RemoteRejected):
+            return  # the issue is gone, or they are no member any more
+
+    async def _text(self, issue_id: str, standing: Standing) -> str:
         done = standing.status is TaskStatus.SUCCEEDED and not standing.pull_request_url
         report = last_report(await self._journals.journal(standing.task_id)) if done else ""
-        return self._texts.status(
+        text = self._texts.status(
             standing.status, words=standing.words, pull_request_url=standing.pull_request_url, report=report
         )
+        return self._voice.with_cause(issue_id, text, fingerprint_in(standing.work_key))
 
 
 async def link(api: SentryApi, origin: Delivery, pull_request_url: str) -> None:
@@ -77,20 +107,6 @@ async def link(api: SentryApi, origin: Delivery, pull_request_url: str) -> None:
         return  # no installation is configured, or this Sentry knows no such links
 
 
-async def merged(api: SentryApi, origin: Delivery) -> None:
-    """Say to Sentry that the next release has the fix, so that it says so when the error is seen there again.
-
-    For where the repository is not linked in Sentry, and ``Fixes …`` in the commit does nothing. Never before the
-    merge.
-
-    Raises:
-        IntegrationError: It may work later.
-    """
-    issue_id = _issue_of(origin)
-    if (await api.issue(issue_id)).open:
-        await api.resolve_in_next_release(issue_id)
-
-
 def last_report(entries: Sequence[JournalEntry]) -> str:
     """Return the summary that a run handed in last: of one without a change it is the report of the cause."""
     for entry in reversed(entries):
@@ -108,13 +124,6 @@ def _summary(arguments: str) -> str:
         return ""
     summary = document.get("summary") if isinstance(document, Mapping) else None
     return summary if isinstance(summary, str) else ""
-
-
-def _issue_of(origin: Delivery) -> str:
-    issue_id = meaning_from_json(origin.content).issue_id
-    if not issue_id:
-        raise NotFound(f"delivery {origin.id!r} belongs to no issue to report on")
-    return issue_id
 
 
 def _named(standing: Standing, number: int) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote, urlsplit
 
-from pullwright.agents.errors import ConfigError
+from pullwright.agents.errors import ConfigError, NotFound
 
 DEFAULT_URL: Final = "https://sentry.io"
 URL_VARIABLE: Final = "AGENT_SENTRY_URL"
@@ -62,8 +62,14 @@ class SentrySettings:
         return self.path("organizations", self.organization, *names)
 
     def path(self, *names: str) -> str:
-        """Return the path of something in the API; every name is one part, whatever it holds."""
-        return "/api/0/" + "/".join(quote(name, safe="") for name in names) + "/"
+        """Return the path of something in the API; every name is one part, whatever it holds.
+
+        Raises:
+            NotFound: A name would lead elsewhere; nothing is named like that.
+        """
+        if any(name in ("", ".", "..") for name in names):
+            raise NotFound(f"nothing in Sentry is named {'/'.join(names)!r}; look there for what is meant")
+        return "/api/0/" + "".join(f"{quote(name, safe='')}/" for name in names)
 
     def issue_url(self, issue_id: str) -> str:
         """Return where a browser shows an issue."""

@@ -13,6 +13,14 @@ from pullwright.integrations.sentry.gate import GateRules, IssueFacts, judge_eve
 from pullwright.integrations.sentry.meanings import SentryIdentity
 from pullwright.integrations.sentry.settings import ORGANIZATION_VARIABLE, TOKEN_VARIABLE, SentrySettings
 
+_RIGHTS: Final = ("event:read", "event:write", "project:read", "org:read")
+_MORE: Final = {
+    "event:read": ("event:write", "event:admin"),
+    "event:write": ("event:admin",),
+    "project:read": ("project:write", "project:admin"),
+    "org:read": ("org:write", "org:admin"),
+}
+"""Rights that hold another one."""
 _HOOK: Final = "Sentry, hook"
 _NEEDED: Final = "issue, comment and, as an alert rule action, event_alert"
 
@@ -32,7 +40,7 @@ async def check_setup(
     """
     found = [*_token(settings), *await _organization(settings, api)]
     if all(finding.mark is not Mark.MISSING for finding in found):
-        found += [*await _projects(api, rules), *await _reading(api, rules)]
+        found += [*await _rights(api), *await _projects(api, rules), *await _reading(api, rules)]
     return [*found, *_hook(me, secrets, address), *_links(settings)]
 
 
@@ -51,6 +59,30 @@ async def _organization(settings: SentrySettings, api: SentryApi) -> list[Findin
     except IntegrationError as exc:
         return [Finding(name=name, mark=Mark.MISSING, text=str(exc))]
     return [Finding(name=name, mark=Mark.OK, text=f"{slug} at {settings.host}")]
+
+
+async def _rights(api: SentryApi) -> list[Finding]:
+    """Compare what the token may do with what is needed, where Sentry says it."""
+    name = "Sentry, rights"
+    try:
+        given = set(await api.scopes())
+    except IntegrationError as exc:
+        return [Finding(name=name, mark=Mark.MISSING, text=str(exc))]
+    if not given:
+        return [
+            Finding(
+                name=name, mark=Mark.WARN, text=f"Sentry does not say what the token may do; give it {_listed(_RIGHTS)}"
+            )
+        ]
+    lacking = [right for right in _RIGHTS if not given & {right, *_MORE.get(right, ())}]
+    if lacking:
+        text = f"the integration lacks {_listed(lacking)}; add that in its settings in Sentry"
+        return [Finding(name=name, mark=Mark.MISSING, text=text)]
+    return [Finding(name=name, mark=Mark.OK, text=_listed(_RIGHTS))]
+
+
+def _listed(rights: Sequence[str]) -> str:
+    return ", ".join(rights)
 
 
 async def _projects(api: SentryApi, rules: GateRules) -> list[Finding]:

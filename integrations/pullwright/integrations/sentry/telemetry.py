@@ -118,7 +118,6 @@ class Telemetry:
             max_breadcrumbs=_CRUMBS,
             auto_session_tracking=False,
             send_client_reports=False,
-            propagate_traces=False,
             trace_propagation_targets=[],
             shutdown_timeout=FLUSH_SECONDS,
             server_name="",

@@ -1,18 +1,21 @@
-"""What is said on Sentry: comments with a mark in their last line, by which they are found again."""
+"""What is said on Sentry: comments with marks, by which they, and the cause of an issue, are known again."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from typing import Final
 
-from pullwright.agents.errors import ConfigError
+from pullwright.agents.errors import ConfigError, NotFound
 from pullwright.agents.worker.outbox import Made
 from pullwright.integrations.markdown import clip, close_code
 from pullwright.integrations.sentry.api import NOTE_LIMIT, SentryApi
 
 _KEY_BYTES: Final = 16
 _DIGITS: Final = 32
+_CAUSE: Final = "pullwright-cause:"
+_SAID: Final = re.compile(rf"^{_CAUSE}([0-9a-f]{{32}}):([0-9a-f]{{32}})\s*$", re.ASCII | re.MULTILINE)
 
 
 class SentryVoice:
@@ -41,6 +44,24 @@ class SentryVoice:
         """
         await self._api.change_comment(issue_id, comment_id, self._marked(issue_id, what, text))
 
+    def with_cause(self, issue_id: str, text: str, cause: str) -> str:
+        """Return a comment's text with a line by which the fingerprint of the issue's cause is known for good.
+
+        Sentry drops events when they are old, and what is left of an issue may look like another cause.
+        """
+        return f"{text}\n\n{_CAUSE}{cause}:{self._digest(issue_id, f'cause:{cause}')}" if cause else text
+
+    async def cause(self, issue_id: str) -> str:
+        """Return the fingerprint that was said first of an issue's cause; empty where none was said."""
+        try:
+            said = [found async for note in self._api.comments(issue_id) for found in _SAID.finditer(note.data.text)]
+        except NotFound:
+            return ""
+        for found in reversed(said):
+            if hmac.compare_digest(found[2], self._digest(issue_id, f"cause:{found[1]}")):
+                return found[1]
+        return ""
+
     async def find(self, issue_id: str, what: str) -> Made | None:
         """Return the comment with that name."""
         mark = self._mark(issue_id, what)
@@ -54,5 +75,8 @@ class SentryVoice:
         return f"{close_code(clip(text, NOTE_LIMIT - len(mark) - 2))}\n\n{mark}"
 
     def _mark(self, issue_id: str, what: str) -> str:
+        return f"pullwright:{self._digest(issue_id, what)}"
+
+    def _digest(self, issue_id: str, what: str) -> str:
         content = f"{issue_id}\n{what}".encode("utf-8", "surrogatepass")
-        return f"pullwright:{hmac.new(self._key, content, hashlib.sha256).hexdigest()[:_DIGITS]}"
+        return hmac.new(self._key, content, hashlib.sha256).hexdigest()[:_DIGITS]

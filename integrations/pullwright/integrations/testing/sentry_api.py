@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import unquote
 
-from pullwright.integrations.testing.sentry_state import Issue, Note, SentryState, api_event
+from pullwright.integrations.testing.sentry_state import Issue, Note, SentryState, api_event, tags_of
 from pullwright.integrations.testing.web_server import Request, Response, json_response
 
 PAGE: Final = 2
@@ -34,13 +35,16 @@ class SentryApiServer:
         """Method and path of everything that was asked."""
         org = f"organizations/{state.organization}"
         self._routes: list[tuple[str, re.Pattern[str], Callable[..., Response]]] = [
+            ("GET", re.compile("/api/0/"), self._index),
             ("GET", _path(org), self._organization),
             ("GET", _path(f"{org}/projects"), self._projects),
             ("GET", _path(f"{org}/issues"), self._issues),
             ("GET", _path(f"{org}/issues/{_PART}"), self._issue),
             ("PUT", _path(f"{org}/issues/{_PART}"), self._change),
             ("GET", _path(f"{org}/issues/{_PART}/events/{_PART}"), self._event),
-            ("GET", _path(f"{org}/issues/{_PART}/hashes"), self._hashes),
+            ("GET", _path(f"{org}/issues/{_PART}/tags/{_PART}"), self._tag),
+            ("GET", _path(f"{org}/issues/{_PART}/autofix"), self._autofix),
+            ("GET", _path(f"{org}/code-mappings"), self._mappings),
             ("GET", _path(f"{org}/releases/{_PART}"), self._release),
             ("GET", _path(f"{org}/releases/{_PART}/commits"), self._commits),
             ("GET", _path(f"projects/{state.organization}/{_PART}/events/{_PART}/committers"), self._committers),
@@ -73,6 +77,9 @@ class SentryApiServer:
                 return handler(request, *(unquote(part) for part in found.groups()))
         raise SentryRefusal(404, "The requested resource does not exist")
 
+    def _index(self, request: Request) -> Response:
+        return json_response({"version": "0", "auth": {"scopes": sorted(self._state.scopes)}, "user": None})
+
     def _organization(self, request: Request) -> Response:
         return json_response({"id": "1", "slug": self._state.organization, "name": "Acme"})
 
@@ -97,10 +104,15 @@ class SentryApiServer:
 
     def _change(self, request: Request, id_: str) -> Response:
         issue, content = self._known(id_), _content(request)
-        if content.get("status") not in ("resolved", "resolvedInNextRelease", "unresolved", "ignored"):
+        status = content.get("status", issue.status)
+        if status not in ("resolved", "resolvedInNextRelease", "unresolved", "ignored"):
             raise SentryRefusal(400, "Invalid status")
-        issue.status = "resolved" if content["status"].startswith("resolved") else content["status"]
-        issue.substatus = ""
+        if "status" in content:
+            issue.in_next_release = status == "resolvedInNextRelease"
+            issue.status, issue.substatus = "resolved" if status.startswith("resolved") else status, ""
+        if "assignedTo" in content:
+            kind, _, number = str(content["assignedTo"]).partition(":")
+            issue.assignee = {"type": kind, "id": number, "name": "x"}
         return json_response(self._state.document(issue))
 
     def _event(self, request: Request, id_: str, which: str) -> Response:
@@ -112,9 +124,19 @@ class SentryApiServer:
             raise SentryRefusal(404, "No matching event")
         return json_response(api_event(event, issue))
 
-    def _hashes(self, request: Request, id_: str) -> Response:
+    def _tag(self, request: Request, id_: str, key: str) -> Response:
         issue = self._known(id_)
-        return _paged(request, [{"id": f"{number:032x}"} for number, _ in enumerate(issue.events)])
+        found = Counter(value for event in issue.events for name, value in tags_of(event) if name == key)
+        if not found:
+            raise SentryRefusal(404, "The requested resource does not exist")
+        top = [{"value": value, "count": count, "name": value} for value, count in found.most_common()]
+        return json_response({"key": key, "totalValues": found.total(), "topValues": top})
+
+    def _autofix(self, request: Request, id_: str) -> Response:
+        return json_response({"autofix": self._known(id_).seer})
+
+    def _mappings(self, request: Request) -> Response:
+        return _paged(request, self._state.mappings)
 
     def _release(self, request: Request, version: str) -> Response:
         release = self._state.releases.get(version)

@@ -43,18 +43,28 @@ class SentryHooks:
     def send(self, resource: str, document: Mapping[str, Any]) -> SentHook:
         """Send a hook now and return what came of it."""
         body = json.dumps(document).encode()
-        headers = {
+        return self._post(resource, str(document.get("action", "")), body, self._headers(resource, body))
+
+    def repeat(self, hook: SentHook) -> SentHook:
+        """Deliver a hook once more, as Sentry does when it was not answered."""
+        return self._post(hook.resource, hook.action, hook.body, hook.headers or {})
+
+    def repeat_with(self, hook: SentHook, headers: Mapping[str, str]) -> SentHook:
+        """Deliver the bytes of a hook with other headers."""
+        return self._post(hook.resource, hook.action, hook.body, headers)
+
+    def send_bytes(self, resource: str, body: bytes) -> SentHook:
+        """Send bytes as they are, signed, whatever they say."""
+        return self._post(resource, "", body, self._headers(resource, body))
+
+    def _headers(self, resource: str, body: bytes) -> dict[str, str]:
+        return {
             "Content-Type": "application/json",
             "Request-ID": uuid.uuid4().hex,
             "Sentry-Hook-Resource": resource,
             "Sentry-Hook-Timestamp": str(int(time.time())),
             **dict(sign(SENTRY, self._secret, body)),
         }
-        return self._post(resource, str(document.get("action", "")), body, headers)
-
-    def repeat(self, hook: SentHook) -> SentHook:
-        """Deliver a hook once more, as Sentry does when it was not answered."""
-        return self._post(hook.resource, hook.action, hook.body, hook.headers or {})
 
     def _post(self, resource: str, action: str, body: bytes, headers: Mapping[str, str]) -> SentHook:
         status, text = 0, ""

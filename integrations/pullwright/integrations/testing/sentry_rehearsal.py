@@ -62,7 +62,7 @@ class SentryRehearsal:
             issue, told = self._group(project, event, group)
             happened = self._keep(issue, event, times)
             if issue.status == "resolved":
-                issue.status, issue.substatus = "unresolved", "regressed"
+                issue.status, issue.substatus, issue.in_next_release = "unresolved", "regressed", False
                 issue.activity.append({"type": "set_regression", "dateCreated": happened.at.isoformat()})
                 told.append("unresolved")
             hooks = [("issue", self._about_issue(issue, action)) for action in told]
@@ -81,8 +81,8 @@ class SentryRehearsal:
         """Let a person assign an issue to ``user:ID`` or ``team:ID``."""
         kind, _, id_ = assignee.partition(":")
         with self.state.lock:
+            issue.assignee = {"type": kind, "id": id_, "name": "x"}
             document = self._about_issue(issue, "assigned", actor=actor or PERSON)
-            document["data"]["issue"]["assignedTo"] = {"type": kind, "id": id_, "name": "x"}
         return [self.hooks.send("issue", document)] if self.hooks else []
 
     def comment(self, issue: Issue, text: str, *, actor: Mapping[str, Any] | None = None) -> list[SentHook]:
@@ -99,6 +99,16 @@ class SentryRehearsal:
             }
             document = self._envelope("created", data, actor or PERSON)
         return [self.hooks.send("comment", document)] if self.hooks else []
+
+    def merge(self, issue: Issue, into: Issue) -> None:
+        """Let a person merge an issue into another one; Sentry tells nobody."""
+        with self.state.lock:
+            into.events[:0] = issue.events
+            into.notes += issue.notes
+            into.seen += issue.seen
+            self.state.merged[issue.id] = into.id
+            self.state.issues.pop(issue.id)
+            self.state.groups = {group: self.state.merged.get(id_, id_) for group, id_ in self.state.groups.items()}
 
     def said(self, issue: Issue) -> Sequence[str]:
         """Return what was commented by the integration."""
@@ -120,7 +130,7 @@ class SentryRehearsal:
     def _keep(self, issue: Issue, event: Mapping[str, Any], times: int) -> Event:
         self.state.now += timedelta(minutes=1)
         id_ = f"{next(self.state.numbers):032x}"
-        happened = Event(id=id_, document={"event_id": id_, **event}, at=self.state.now)
+        happened = Event(id=id_, document={**event, "event_id": id_}, at=self.state.now)
         issue.events.append(happened)
         issue.seen += times
         return happened

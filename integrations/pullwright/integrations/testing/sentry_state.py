@@ -49,6 +49,11 @@ class Issue:
     links: dict[str, str] = field(default_factory=dict)
     """Addresses outside, by their identifier."""
     committers: list[dict[str, Any]] = field(default_factory=list)
+    assignee: dict[str, str] | None = None
+    seer: dict[str, Any] | None = None
+    """What Sentry's own agent knows, as its answer has it."""
+    in_next_release: bool = False
+    """Whether it is resolved in the next release, and not just resolved."""
     created: datetime = EPOCH
 
     @property
@@ -66,14 +71,14 @@ class Issue:
             "level": self.level,
             "status": self.status,
             "substatus": self.substatus,
-            "statusDetails": {},
+            "statusDetails": {"inNextRelease": True} if self.in_next_release else {},
             "platform": "python",
             "type": "error",
             "project": {"id": str(project_id), "slug": self.project, "name": self.project},
             "count": str(self.seen),
             "userCount": 1,
             "numComments": len(self.notes),
-            "assignedTo": None,
+            "assignedTo": self.assignee,
             "permalink": None,
             "metadata": {},
             "firstSeen": _stamp(self.created),
@@ -95,13 +100,18 @@ class SentryState:
     groups: dict[str, int] = field(default_factory=dict)
     """Issues by what makes events belong together."""
     releases: dict[str, dict[str, Any]] = field(default_factory=dict)
+    merged: dict[int, int] = field(default_factory=dict)
+    """What issues that are gone were merged into."""
+    mappings: list[dict[str, Any]] = field(default_factory=list)
+    """Where code is, as Sentry's own documents say it."""
     now: datetime = EPOCH
     lock: threading.RLock = field(default_factory=threading.RLock)
     numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1001))
 
     def issue(self, id_: str) -> Issue | None:
-        """Return an issue by its number."""
-        return self.issues.get(int(id_)) if id_.isascii() and id_.isdigit() and len(id_) < 20 else None
+        """Return an issue by its number; of one that was merged into another, that one."""
+        number = int(id_) if id_.isascii() and id_.isdigit() and len(id_) < 20 else 0
+        return self.issues.get(self.merged.get(number, number))
 
     def document(self, issue: Issue) -> dict[str, Any]:
         """Return an issue's document."""
@@ -132,12 +142,21 @@ def api_event(event: Event, issue: Issue) -> dict[str, Any]:
     }
 
 
+def tags_of(event: Event) -> list[tuple[str, str]]:
+    """Return an event's tags, its release among them."""
+    release = event.document.get("release")
+    own = [(key, value) for key, value in event.document.get("tags") or ()]
+    return [*own, *([("release", release)] if isinstance(release, str) else [])]
+
+
 def _values(document: Mapping[str, Any], name: str) -> list[Any]:
     inside = document.get(name) or {}
     return inside.get("values") or []
 
 
-def _api_exception(value: Mapping[str, Any]) -> dict[str, Any]:
+def _api_exception(value: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if value is None:
+        return None
     stack = value.get("stacktrace")
     frames = [_api_frame(frame) for frame in stack["frames"]] if stack else None
     return {**value, "stacktrace": {"frames": frames} if frames is not None else None}

@@ -8,13 +8,18 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
 from pullwright.agents.change import RepositoryRef
 from pullwright.integrations.sentry.deliveries import Delivery, parse_delivery
 from pullwright.integrations.sentry.gate import GateRules, IssueFacts, Route
 from pullwright.integrations.sentry.meanings import SentryIdentity
 from pullwright.integrations.testing.contract_gate import contracts_folder
+from tests.means import NO_DOCUMENTS
 
 WEBHOOKS = contracts_folder() / "sentry" / "webhooks"
+needs_payloads = pytest.mark.skipif(not WEBHOOKS.is_dir(), reason=NO_DOCUMENTS)
+"""For tests of the shared payloads."""
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 APP = "64bf2cf4-37ca-4365-8dd3-6b6e56d741b8"
 ME = SentryIdentity(

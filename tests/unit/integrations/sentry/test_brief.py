@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from pullwright.integrations.sentry.brief import LIMIT, Case, Commit, Release, b
 from pullwright.integrations.sentry.event_reading import read_event
 from pullwright.integrations.sentry.frames_text import MOST_FRAMES, chosen_frames
 from pullwright.integrations.sentry.scrubbing import Scrubber
+from pullwright.integrations.sentry.seer import Seer
 from pullwright.integrations.testing.sentry_state import Event, Issue, api_event
 from tests.unit.integrations.sentry.samples import (
     BROKEN,
@@ -24,6 +26,7 @@ from tests.unit.integrations.sentry.samples import (
     event,
     frame,
     issue,
+    needs_payloads,
     raised,
     shared_payloads,
 )
@@ -75,6 +78,24 @@ def test_it_holds_what_helps() -> None:
     assert text.index("in total") < text.index("in <module>")
     for secret in ("hunter2", "unrelated", "sidsid1", "ann:pw", "user=7", "id:7"):
         assert secret not in text
+
+
+def test_it_holds_what_all_events_say_and_what_seer_says_as_data() -> None:
+    seer = Seer(cause=("A gift has no price.", f"key {TOKEN}"), solution=("Skip it.",))
+    spread = (("environment", "production (9), staging (1)"), ("user", "ann (3)"))
+    text = text_of(BROKEN, seer=seer, spread=spread)
+    for part in ("environment: production (9), staging (1)", "A gift has no price.", "Skip it.", "which may be wrong"):
+        assert part in text
+    for secret in (TOKEN, "ann (3)"):
+        assert secret not in text
+    assert text.endswith(f"=== END {BOUNDARY}")
+
+
+def test_a_path_that_only_sentry_knows_is_shown_as_the_repository_has_it() -> None:
+    route = replace(ROUTE, mappings=(("shop/", "lib/shop/"),))
+    other = frame("f", 1, abs_path="/opt/shop/cart.py")
+    assert "[in the repository: lib/shop/cart.py]" in text_of(event(raised("E", "x", other)), route=route)
+    assert "[in the repository: src/shop/cart.py]" in text_of(BROKEN, route=route)
 
 
 def test_both_shapes_of_an_event_say_the_same() -> None:
@@ -138,6 +159,47 @@ def test_a_native_crash_without_exception_is_its_thread() -> None:
     text = text_of(document)
     assert "#1 parse.c:12 in ngx_parse of libshop.so [own code]" in text
     assert "SIGSEGV" in text
+
+
+def test_other_threads_are_shown_within_bounds() -> None:
+    def thread(number: int, **more: Any) -> dict[str, Any]:
+        stack = {"frames": [frame(f"waits{number}", number, context_line="x" * 500)] * 30}
+        return {"name": f"worker-{number}", "state": "BLOCKED", "stacktrace": stack, **more}
+
+    values = [None, {"name": "none"}, thread(0, current=True), *(thread(number) for number in range(1, 20))]
+    incident = read_event({**BROKEN, "threads": {"values": values}})
+    assert [one.type for one in incident.threads] == [f"worker-{number}" for number in range(1, 9)]
+    text = text_of({**BROKEN, "threads": {"values": values}})
+    assert "worker-1: BLOCKED" in text
+    assert "worker-8" not in text
+    assert len(text) < LIMIT
+
+
+@pytest.mark.parametrize(
+    ("meta", "told"),
+    [
+        ({"exception": {"values": {"0": {"stacktrace": {"frames": {"0": {"vars": {"": {"len": 11}}}}}}}}}, True),
+        ({"message": {"": {"rem": [["@email", "s", 0, 5]]}}}, True),
+        ({"entries": {}, "message": None, "user": None}, False),
+        (None, False),
+        ("x", False),
+    ],
+)
+def test_it_is_told_that_values_were_cut(meta: Any, told: bool) -> None:
+    assert ("some of its values were cut or taken out" in text_of({**BROKEN, "_meta": meta})) == told
+
+
+def test_a_request_without_words_is_told_without_its_query() -> None:
+    data = {"method": "GET", "url": f"https://x.example/a?key={TOKEN}", "status_code": 502, "reason": None, "x": [1]}
+    crumbs = [{"category": "httplib", "type": "http", "data": data}, {"category": "navigation", "data": "x"}, {}]
+    text = text_of({**BROKEN, "breadcrumbs": {"values": crumbs}})
+    assert "httplib GET https://x.example/a?[redacted] 502" in text
+
+
+def test_a_stack_before_source_maps_is_better_than_none() -> None:
+    for name in ("raw_stacktrace", "rawStacktrace"):
+        value = {**raised("E", "x"), name: {"frames": [frame("f", 1)]}}
+        assert read_event(event(value)).frames[0].function == "f"
 
 
 def test_without_a_stack_it_says_so() -> None:
@@ -217,6 +279,7 @@ def test_no_text_takes_long(piece: str) -> None:
     assert time.perf_counter() - begun < 2
 
 
+@needs_payloads
 def test_every_shared_event_has_a_brief() -> None:
     count = 0
     for _, _, document in shared_payloads():
@@ -227,6 +290,17 @@ def test_every_shared_event_has_a_brief() -> None:
                 assert text.endswith(f"=== END {BOUNDARY}")
                 assert "223.230.114.198" not in text
     assert count == 7
+
+
+def test_variables_that_are_nested_without_end_are_left_out() -> None:
+    deep: Any = "x"
+    for _ in range(100_000):
+        deep = [deep]
+    found = read_event(event(raised("E", "x", frame("f", 1, vars={"items": deep, "total": "1"}))))
+    assert found.frames[0].variables["total"] == "1"
+    assert found.frames[0].variables["items"] == ""
+    while isinstance(deep, list):
+        deep = deep.pop()
 
 
 JSONS = st.recursive(

@@ -8,17 +8,20 @@ from typing import Any
 
 import pytest
 
-from pullwright.agents.change import Evidence
-from pullwright.agents.ports.code_host import ChangeReport
 from pullwright.agents.task import Task, TaskStatus
 from pullwright.agents.testing.contracts_store import a_spec
-from pullwright.integrations.change_text import commit_message
-from pullwright.integrations.pull_request_body import pull_request_body
 from pullwright.integrations.redaction import Redactor
 from pullwright.integrations.sentry.brief import Case, Release
-from pullwright.integrations.sentry.earlier import MOST, again
+from pullwright.integrations.sentry.earlier import MOST, why_not_again
 from pullwright.integrations.sentry.event_reading import read_event
-from pullwright.integrations.sentry.requested_work import Order, WorkTerms, fixes_line, related_words, specify
+from pullwright.integrations.sentry.requested_work import (
+    Order,
+    WorkTerms,
+    related_in,
+    related_words,
+    short_name,
+    specify,
+)
 from pullwright.integrations.sentry.scrubbing import Scrubber
 from pullwright.integrations.sentry.texts import SentryTexts
 from tests.unit.integrations.sentry.samples import BROKEN, ISSUE, NOW, ROUTE, issue
@@ -27,6 +30,7 @@ PULL = "https://github.com/acme/shop/pull/5"
 TASK = Task(
     id="01TASK", spec=a_spec(), status=TaskStatus.SUCCEEDED, created_at=NOW, updated_at=NOW, pull_request_url=PULL
 )
+CASE = Case(issue=ISSUE, incident=read_event(BROKEN), route=ROUTE)
 BACK = NOW + timedelta(minutes=1)
 
 
@@ -47,16 +51,15 @@ BACK = NOW + timedelta(minutes=1)
 )
 def test_when_it_is_taken_up_again(task: dict[str, Any], facts: dict[str, Any], later: timedelta, reason: str) -> None:
     last = replace(TASK, **task)
-    found = again([last], issue(**facts), NOW + later)
-    assert (found.reason == "") == (reason == "")
-    assert reason in found.reason
-    assert (found.parent is last) == (reason == "")
+    found = why_not_again([last], issue(**facts), NOW + later)
+    assert (found == "") == (reason == "")
+    assert reason in found
 
 
 def test_it_ends_somewhere() -> None:
-    assert again([], ISSUE, NOW).reason == ""
+    assert why_not_again([], ISSUE, NOW) == ""
     failed = replace(TASK, status=TaskStatus.FAILED)
-    assert f"{MOST} tasks were on it" in again([failed] * MOST, issue(regressed_at=BACK), NOW).reason
+    assert f"{MOST} tasks were on it" in why_not_again([failed] * MOST, issue(regressed_at=BACK), NOW)
 
 
 def test_nothing_of_an_event_is_in_the_instruction() -> None:
@@ -81,14 +84,34 @@ def test_nothing_of_an_event_is_in_the_instruction() -> None:
 
 
 def test_only_a_name_of_sentry_is_fixed() -> None:
-    assert fixes_line(ISSUE) == "Fixes SHOP-1"
-    assert fixes_line(issue(short_id="SHOP 1")) == fixes_line(issue(short_id="")) == ""
-    summary = f"Prices may be missing.\n\n{fixes_line(ISSUE)}"
-    assert "\nFixes SHOP-1" in commit_message(title="x", summary=summary, issue=None).body
-    assert "\nFixes SHOP-1" in pull_request_body(
-        ChangeReport(task_id="01T", title="x", summary=summary, evidence=Evidence(chosen_by="owner"))
-    )
-    assert related_words(issue(short_id="x y")).startswith("Sentry issue 123 has the same cause")
+    assert short_name(ISSUE) == "SHOP-1"
+    assert short_name(issue(short_id="SHOP 1")) == short_name(issue(short_id="")) == ""
+    odd = related_words(issue(short_id="x y"))
+    assert odd == "Sentry issue 123 (number 123) has the same cause: the same exception from the same code."
+    assert related_words(issue(id="7", short_id="SHOP-7")).endswith("with the line `Fixes SHOP-7` as well.")
+    assert related_in(f"{odd} And {related_words(issue(id='7'))} {odd}") == ["123", "7"]
+
+
+def test_what_it_fixes_and_that_it_proves_it_is_the_cores_business() -> None:
+    spec = specify(CASE, Order(work_key="k", boundary="0" * 16), WorkTerms(), Scrubber(Redactor()))
+    assert (spec.fixes, spec.reproduce, spec.base_ref) == (("SHOP-1",), True, "main")
+    assert "Fixes" not in spec.instruction
+    other = Order(work_key="k", boundary="0" * 16, base="release/2")
+    assert specify(CASE, other, WorkTerms(), Scrubber(Redactor())).base_ref == "release/2"
+
+
+@pytest.mark.parametrize(
+    ("url", "returned", "words"),
+    [
+        (PULL, True, f"did not, or not for good: {PULL}. The error came back."),
+        (PULL, False, f"An earlier change for this is in {PULL}; see what is left"),
+        ("", False, "It was worked on before, without a change that helped."),
+    ],
+)
+def test_what_was_there_before_is_told(url: str, returned: bool, words: str) -> None:
+    parent = replace(TASK, pull_request_url=url)
+    order = Order(work_key="k", boundary="0" * 16, parent=parent, returned=returned)
+    assert words in specify(CASE, order, WorkTerms(), Scrubber(Redactor())).instruction
 
 
 def test_what_is_said_mentions_nobody_and_holds_no_secret() -> None:
