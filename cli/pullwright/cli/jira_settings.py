@@ -75,6 +75,12 @@ class JiraFields(BaseModel):
     """Statuses, the best first, that a ticket is moved to when work begins; empty to leave it where it is."""
     jira_review: tuple[str, ...] = ("In Review", "Review")
     """The same, for when its pull request is open."""
+    jira_done: tuple[str, ...] = ()
+    """The same, for when its pull request is merged; empty to leave that to people."""
+    jira_give_back: bool = True
+    """Whether a ticket of the bot's is given to who asked while a question waits, and taken again after that."""
+    jira_tasks_per_hour: int = Field(default=12, ge=1)
+    """How many tasks one ticket can become within an hour."""
     jira_users: tuple[str, ...] = ()
     """Accounts that may ask for work."""
     jira_groups: tuple[str, ...] = ()

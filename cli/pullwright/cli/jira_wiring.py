@@ -17,6 +17,8 @@ from pullwright.cli.settings import Settings
 
 if TYPE_CHECKING:
     from pullwright.integrations.jira.adapter import JiraAdapter, JiraTerms
+    from pullwright.integrations.jira.meanings import BotIdentity
+    from pullwright.integrations.jira.settings import JiraSettings
 
 CA_FILES: Final = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
 
@@ -32,14 +34,14 @@ def open_jira(settings: Settings, store: DurableStore, *, poll: bool = False) ->
     if not settings.jira_url:
         return Intake()
     from pullwright.integrations.jira.door import SOURCE
-    from pullwright.integrations.jira.reports import JiraReports
 
     adapter = jira_adapter(settings, store)
     return Intake(
         doors=[] if poll else jira_doors(settings),
         handlers={SOURCE: adapter.handler},
         sources=[adapter.polling(settings.jira_connection)],
-        reports={SOURCE: JiraReports(adapter.progress, cost_words(settings))},
+        reports={SOURCE: adapter.reports},
+        landings={SOURCE: adapter.landings},
     )
 
 
@@ -51,15 +53,41 @@ def jira_terms(settings: Settings) -> JiraTerms:
     """
     from pullwright.integrations.jira.adapter import JiraTerms
     from pullwright.integrations.jira.authority import AuthorityPolicy
-    from pullwright.integrations.jira.meanings import BotIdentity
     from pullwright.integrations.jira.repository_choice import RepositoryRule
     from pullwright.integrations.jira.requested_work import WorkTerms
+
+    jira = _site(settings)
+    policy = AuthorityPolicy(
+        users=frozenset(settings.jira_users),
+        groups=frozenset(settings.jira_groups),
+        roles=frozenset(settings.jira_roles),
+        denied=frozenset(settings.jira_denied_users),
+    )
+    work = WorkTerms(
+        checks=settings.checks,
+        budget=budget_of(settings),
+        tasks_per_hour=settings.jira_tasks_per_hour,
+        give_back=settings.jira_give_back,
+        in_progress=settings.jira_in_progress,
+        review=settings.jira_review,
+        done=settings.jira_done,
+    )
+    return JiraTerms(
+        settings=jira,
+        bot=_bot(settings, jira),
+        policy=policy,
+        rules=[RepositoryRule(**table.model_dump()) for table in settings.jira_repositories],
+        repository_field=settings.jira_repository_field,
+        acceptance_field=settings.jira_acceptance_field,
+        work=work,
+    )
+
+
+def _site(settings: Settings) -> JiraSettings:
     from pullwright.integrations.jira.settings import JiraSettings
 
-    if not settings.jira_account:
-        raise ConfigError("the bot does not know itself; set AGENT_JIRA_ACCOUNT to its account id (or user name)")
     ca_file = next((os.environ[name] for name in CA_FILES if os.environ.get(name)), "")
-    jira = JiraSettings(
+    return JiraSettings(
         url=settings.jira_url,
         api_url=settings.jira_api_url,
         email=settings.jira_email,
@@ -67,7 +95,14 @@ def jira_terms(settings: Settings) -> JiraTerms:
         cloud=settings.jira_cloud,
         ca_file=Path(ca_file) if ca_file else None,
     )
-    bot = BotIdentity(
+
+
+def _bot(settings: Settings, jira: JiraSettings) -> BotIdentity:
+    from pullwright.integrations.jira.meanings import BotIdentity
+
+    if not settings.jira_account:
+        raise ConfigError("the bot does not know itself; set AGENT_JIRA_ACCOUNT to its account id (or user name)")
+    return BotIdentity(
         site=jira.site,
         account=settings.jira_account,
         key=settings.jira_account_key,
@@ -76,26 +111,6 @@ def jira_terms(settings: Settings) -> JiraTerms:
         statuses=frozenset(settings.jira_trigger_statuses),
         listens_to_assignment=settings.jira_assignment,
         projects=frozenset(settings.jira_projects),
-    )
-    policy = AuthorityPolicy(
-        users=frozenset(settings.jira_users),
-        groups=frozenset(settings.jira_groups),
-        roles=frozenset(settings.jira_roles),
-        denied=frozenset(settings.jira_denied_users),
-    )
-    return JiraTerms(
-        settings=jira,
-        bot=bot,
-        policy=policy,
-        rules=[RepositoryRule(**table.model_dump()) for table in settings.jira_repositories],
-        repository_field=settings.jira_repository_field,
-        acceptance_field=settings.jira_acceptance_field,
-        work=WorkTerms(
-            checks=settings.checks,
-            budget=budget_of(settings),
-            in_progress=settings.jira_in_progress,
-            review=settings.jira_review,
-        ),
     )
 
 
@@ -123,11 +138,12 @@ def jira_adapter(settings: Settings, store: DurableStore) -> JiraAdapter:
 
     return JiraAdapter(
         jira_terms(settings),
-        inbox=store,
+        store=store,
         repository=repository_of(settings),
         marker_key=marker_key(settings),
         redactor=Redactor(settings.secrets),
         clock=SystemClock(),
+        cost=cost_words(settings),
     )
 
 

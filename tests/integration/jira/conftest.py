@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 
@@ -22,6 +23,7 @@ from pullwright.integrations.jira.door import JiraDoor
 from pullwright.integrations.jira.meanings import BotIdentity
 from pullwright.integrations.jira.polling import JiraPolling
 from pullwright.integrations.jira.repository_choice import RepositoryRule
+from pullwright.integrations.jira.requested_work import WorkTerms
 from pullwright.integrations.redaction import Redactor
 from pullwright.integrations.signatures import Secret
 from pullwright.integrations.testing.jira_site import BOT_TOKEN, RehearsalJira
@@ -87,7 +89,14 @@ class Receiver:
 class Office:
     """A Jira with people, and a bot that listens to it."""
 
-    def __init__(self, jira: RehearsalJira, *, projects: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        jira: RehearsalJira,
+        *,
+        projects: frozenset[str] = frozenset(),
+        statuses: frozenset[str] = frozenset({"Agent"}),
+        work: WorkTerms | None = None,
+    ) -> None:
         self.jira = jira
         cloud = jira.state.cloud
         self.ann = jira.person("557058:ann" if cloud else "ann", name="Ann", groups=("developers",))
@@ -99,7 +108,7 @@ class Office:
             account=jira.bot.account,
             key="" if cloud else f"KEY-{jira.bot.account}",
             cloud=cloud,
-            statuses=frozenset({"Agent"}),
+            statuses=statuses,
             projects=projects,
         )
         self.terms = JiraTerms(
@@ -112,18 +121,19 @@ class Office:
             ],
             repository_field="Repository",
             acceptance_field="Acceptance criteria",
+            work=work or WorkTerms(),
             tuning=jira.tuning,
         )
         adapter = JiraAdapter(
             self.terms,
-            inbox=self.store,
+            store=self.store,
             repository=repository,
             marker_key=b"k" * 16,
             redactor=Redactor([BOT_TOKEN]),
             clock=self.clock,
         )
         self.client, self.voice, self.handler = adapter.client, adapter.voice, adapter.handler
-        self.progress = adapter.progress
+        self.reports, self.landings = adapter.reports, adapter.landings
         admission: Admission = SignedAdmission([Secret(name="one", value=SECRET)])
         if not cloud:
             admission = PathAdmission([Secret(name="one", value=SECRET.replace(" ", "-"))])
@@ -133,7 +143,7 @@ class Office:
         self._taken = 0
 
     def polling(self) -> JiraPolling:
-        return JiraPolling(self.client, self.bot, connection="main", now=self.jira.state.clock)
+        return JiraPolling(self.client, self.bot, self.store, connection="main", now=self.jira.state.clock)
 
     async def arrived(self) -> list[NewDelivery]:
         """Return what has come by hook since the last time."""
@@ -184,7 +194,7 @@ def jira(request: pytest.FixtureRequest) -> Iterator[RehearsalJira]:
 def offices(jira: RehearsalJira) -> Iterator[Callable[..., Office]]:
     made: list[Office] = []
 
-    def make(**more: frozenset[str]) -> Office:
+    def make(**more: Any) -> Office:
         made.append(Office(jira, **more))
         return made[-1]
 

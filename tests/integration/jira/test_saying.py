@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from io import BytesIO
+from dataclasses import replace
 
 import pytest
-from PIL import Image
 
 from pullwright.agents.errors import NotFound
 from pullwright.agents.intake.decisions import Reply, ReplyKind
+from pullwright.agents.ports.inbox import Delivery
+from pullwright.agents.ports.report import Standing
 from pullwright.agents.task import TaskStatus
 from pullwright.integrations.jira.markers import PROPERTY, Marker
-from pullwright.integrations.jira.status_text import Phase, Progress
 from pullwright.integrations.jira.voice import Linked, Place
 from pullwright.integrations.testing.jira_state import JiraTicket
 from tests.integration.jira.conftest import Office
@@ -32,6 +32,16 @@ def place(office: Office, ticket: JiraTicket) -> Place:
     return Place(
         reference=ticket.id, key=ticket.key, work_key=office.bot.work_key(ticket.id), people=(office.ann.account,)
     )
+
+
+async def filed(office: Office, ticket: JiraTicket) -> tuple[Delivery, Standing]:
+    """Ask for work on a ticket, and return what asked for it and how the task stands."""
+    office.jira.acts.set_labels(ticket, office.ann, ["agent"])
+    await office.settle()
+    [task] = await office.tasks()
+    origin = await office.store.origin(task.id)
+    assert origin is not None
+    return origin, Standing(task_id=task.id)
 
 
 @pytest.mark.parametrize("forgets", [False, True])
@@ -108,44 +118,35 @@ async def test_a_ticket_is_moved_to_the_first_status_that_can_be_reached(
 
 
 async def test_a_pull_request_is_linked_once(office: Office, ticket: JiraTicket, place: Place) -> None:
-    first = await office.voice.link(place, Linked(url=PULL, title="Fix the total"))
-    again = await office.voice.link(place, Linked(url=PULL, title="Fix the total", done=True))
+    first = await office.voice.link(place, Linked(url=PULL))
+    again = await office.voice.link(place, Linked(url=PULL, done=True))
     assert first == again
     [(name, link)] = ticket.remote_links.items()
     assert name == "pullwright&system=https://git.example&id=acme/shop#7"
     assert link["object"]["status"] == {"resolved": True}
 
 
-async def test_a_ticket_is_given_back(office: Office, ticket: JiraTicket, place: Place) -> None:
-    await office.voice.assign(place, office.ann.account)
-    assert ticket.assignee == office.ann
-
-
 async def test_the_comment_of_a_task_follows_it_to_the_end(office: Office, ticket: JiraTicket) -> None:
-    office.jira.acts.set_labels(ticket, office.ann, ["agent"])
-    await office.settle()
-    [task] = await office.tasks()
-    origin = await office.store.origin(task.id)
-    assert origin is not None
-    progress = office.progress
-    made = await progress.write(
-        origin, task.id, Progress(phase=Phase.WORKING, plan=[("look", "done"), ("fix", "doing")])
-    )
-    assert await progress.find(origin, task.id) == made
-    assert await progress.find(origin, task.id, 2) is None
-    question = Progress(phase=Phase.WAITING, requester=office.ann.account, detail="Which of the two? cc @eve")
-    await progress.rewrite(origin, made.external_id, question)
+    origin, standing = await filed(office, ticket)
+    reports = office.reports
+    working = replace(standing, status=TaskStatus.RUNNING, plan=(("look", "done"), ("fix", "doing")))
+    made = await reports.write(origin, working, 1)
+    assert await reports.find(origin, working, 1) == made
+    assert await reports.find(origin, working, 2) is None
+    question = replace(standing, status=TaskStatus.WAITING, words="Which of the two? cc @eve")
+    await reports.rewrite(origin, question, 1, made.external_id)
     [said] = office.said(ticket)
     assert office.ann.account in said
     assert "/agent continue" in said
-    done = Progress(phase=Phase.DONE, pull_request_url=PULL, branch="agent/x")
-    await progress.rewrite(origin, made.external_id, done)
+    done = replace(standing, status=TaskStatus.SUCCEEDED, pull_request_url=PULL, branch="agent/x", verified=True)
+    await reports.rewrite(origin, done, 1, made.external_id)
     for _ in range(2):
-        await progress.end(origin, done, title="Fix")
+        await reports.sign(origin, done)
     [said] = office.said(ticket)
     assert PULL in said
+    assert "Verified" in said
     assert (ticket.status, len(ticket.remote_links)) == ("10001", 1)
-    await progress.end(origin, Progress(phase=Phase.FAILED), title="Fix")
+    await reports.sign(origin, replace(standing, status=TaskStatus.FAILED))
     assert ticket.status == "10001"
 
 
@@ -161,31 +162,8 @@ async def test_a_reply_that_may_have_been_given_is_looked_up(office: Office, tic
 
 
 async def test_nothing_is_lost_when_the_ticket_goes_while_it_is_answered(office: Office, ticket: JiraTicket) -> None:
-    office.jira.acts.set_labels(ticket, office.ann, ["agent"])
-    await office.settle()
-    [task] = await office.tasks()
-    origin = await office.store.origin(task.id)
-    assert origin is not None
+    origin, standing = await filed(office, ticket)
     del office.jira.state.tickets[ticket.id]
     with pytest.raises(NotFound):
-        await office.progress.write(origin, task.id, Progress(phase=Phase.WORKING))
-    assert task.status is TaskStatus.QUEUED
-
-
-def picture() -> bytes:
-    made = BytesIO()
-    Image.new("RGB", (4, 4), "red").save(made, "PNG")
-    return made.getvalue()
-
-
-async def test_pictures_are_known_by_their_bytes(office: Office, ticket: JiraTicket) -> None:
-    acts = office.jira.acts
-    acts.attach(ticket, "screen.txt", picture())
-    acts.attach(ticket, "log.png", b"Traceback (most recent call last)\n" * 100)
-    acts.attach(ticket, "../broken\x00.png", picture()[:40])
-    acts.set_labels(ticket, office.ann, ["agent"])
-    await office.settle()
-    [task] = await office.tasks()
-    assert [image.name for image in task.spec.images] == ["screen.txt"]
-    assert "'log.png' (3400 bytes) is no picture" in task.spec.context
-    assert "it is broken" in task.spec.context
+        await office.reports.write(origin, standing, 1)
+    assert (await office.store.get(standing.task_id)).status is TaskStatus.QUEUED

@@ -50,7 +50,7 @@ async def test_a_page_for_people_is_no_answer(jira: RehearsalJira, client: JiraC
     with pytest.raises(RemoteUnavailable, match="a page for people instead of data"):
         await client.talk(me)
     with pytest.raises(RemoteUnavailable, match="a page for people instead of data"):
-        await client.talk(lambda session: session.search("updated >= -1m", ["summary"], action="looking"))
+        await client.talk(lambda session: session.search(dict, "updated >= -1m", ["summary"], action="looking"))
     jira.state.trouble.page = False
     assert (await client.talk(me)).account == jira.bot.account
 
@@ -96,6 +96,24 @@ async def test_a_redirected_write_is_not_followed(jira: RehearsalJira, client: J
     jira.state.trouble.answers.append(Response(status=302, headers={"Location": "/elsewhere"}))
     with pytest.raises(ConfigError, match="it redirects elsewhere"):
         await client.talk(lambda session: session.send("POST", "issue/1/comment", {}, action="commenting"), writes=True)
+
+
+async def test_a_read_that_is_sent_elsewhere_goes_without_the_token(jira: RehearsalJira, client: JiraClient) -> None:
+    await client.facts()
+    elsewhere = f"https://{jira.media_host}{jira.requests[-1].path.replace('serverInfo', 'myself')}"
+    jira.state.trouble.answers.append(Response(status=302, headers={"Location": elsewhere}))
+    with pytest.raises(AuthFailed):
+        await client.talk(me)
+    assert [one.authorized for one in jira.requests[-2:]] == [True, False]
+
+
+async def test_a_limit_of_one_ticket_holds_up_no_other(jira: RehearsalJira, client: JiraClient) -> None:
+    await client.facts()
+    headers = {"Retry-After": "900", "RateLimit-Reason": "jira-per-issue-on-write"}
+    jira.state.trouble.answers.append(json_response({}, 429, headers))
+    with pytest.raises(RemoteUnavailable, match="too many changes of this ticket") as caught:
+        await client.talk(me)
+    assert not isinstance(caught.value, RemoteRateLimited)
 
 
 @pytest.mark.parametrize("jira", ["cloud"], indirect=True)

@@ -9,11 +9,11 @@ import pytest
 from pullwright.agents.events import ChangePublished
 from pullwright.agents.intake.decisions import File, Ignore, Refuse
 from pullwright.agents.ports.inbox import DeliveryStatus, NewDelivery
+from pullwright.agents.ports.report import Standing
 from pullwright.agents.task import TaskStatus
 from pullwright.agents.testing.contracts_store import finished
 from pullwright.integrations.jira.admission import HeaderAdmission
 from pullwright.integrations.jira.door import JiraDoor
-from pullwright.integrations.jira.status_text import Phase, Progress
 from pullwright.integrations.signatures import Secret
 from pullwright.integrations.testing.jira_state import ACCEPTANCE, REPOSITORY
 from tests.integration.jira.conftest import Office
@@ -46,7 +46,7 @@ async def test_a_label_makes_a_task_and_moves_the_ticket(office: Office) -> None
     assert [one.status for one in became if one.kind != "Ignored"] == [DeliveryStatus.FILED]
     [task] = await office.tasks()
     spec = task.spec
-    assert (spec.instruction.partition("\n")[0], spec.source) == ("Resolve ticket SHOP-2 The total is wrong", "jira")
+    assert (spec.instruction.partition("\n")[0], spec.source) == ("Resolve the Jira ticket SHOP-2.", "jira")
     assert "services/checkout" in spec.instruction
     assert (spec.repository.slug, spec.work_key) == ("acme/shop", f"jira:{office.bot.site}/{ticket.id}")
     for words in ("## Steps", "- add **two** apples", "total([1, 2])", "the sum is right", "since Monday", "blocks"):
@@ -186,7 +186,7 @@ async def test_a_ticket_that_is_moved_keeps_its_work(office: Office) -> None:
     assert told.task_id == task.id
     origin = await office.store.origin(task.id)
     assert origin is not None
-    await office.progress.write(origin, task.id, Progress(phase=Phase.WORKING))
+    await office.reports.write(origin, Standing(task_id=task.id, status=TaskStatus.RUNNING), 1)
     assert len(office.said(ticket)) == 1
 
 

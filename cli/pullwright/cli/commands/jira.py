@@ -19,6 +19,14 @@ AUTOMATION_BODY: Final = (
 """What a rule of Automation sends as its web request; see ``jira.automation``."""
 
 
+APP_HOOKS: Final = Finding(
+    name="Jira, webhooks of the app",
+    mark=Mark.WARN,
+    text="they end 30 days after the app made or refreshed them, and nobody but the app can see or refresh them; "
+    "have it do so (PUT /rest/api/3/webhook/refresh), or use a webhook of an administrator, which does not end",
+)
+
+
 def setup_command(settings: Settings, url: str) -> int:
     """Check everything; 0 when nothing is missing, 1 otherwise. ``url`` is where this server is reached from outside.
 
@@ -46,8 +54,9 @@ def ways_in(settings: Settings, url: str) -> list[Finding]:
     """
     doors = jira_doors(settings)
     if not doors:
-        text = "no secret of a webhook is set, so that nothing is let in; Jira is polled"
+        text = "no secret is set, so no hook is let in; Jira is asked every 15 minutes, or as `agent serve --poll` says"
         return [Finding(name="Jira, webhook", mark=Mark.WARN, text=text)]
     where = [hook_address(url or "https://HOST", door.source, door.connection) for door in doors]
     shown = [f"{one}/SECRET" if one.endswith("-path") else one for one in where]
-    return [Finding(name="Jira, webhook", mark=Mark.OK, text=f"have it sent to {one}") for one in shown]
+    found = [Finding(name="Jira, webhook", mark=Mark.OK, text=f"have it sent to {one}") for one in shown]
+    return [*found, *([APP_HOOKS] if settings.jira_app_secrets else [])]

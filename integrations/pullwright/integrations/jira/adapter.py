@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pullwright.agents.change import RepositoryRef
 from pullwright.agents.errors import ConfigError
 from pullwright.agents.ports.clock import Clock
-from pullwright.agents.ports.inbox import InboxStore
+from pullwright.agents.ports.durable import DurableStore
+from pullwright.agents.ports.report import Standing
 from pullwright.integrations.jira.authority import Authority, AuthorityPolicy
 from pullwright.integrations.jira.client import JiraClient
 from pullwright.integrations.jira.handler import JiraHandler
@@ -16,7 +17,7 @@ from pullwright.integrations.jira.markers import MarkerKey
 from pullwright.integrations.jira.meanings import BotIdentity
 from pullwright.integrations.jira.memberships import JiraMemberships
 from pullwright.integrations.jira.polling import JiraPolling
-from pullwright.integrations.jira.progress import TicketProgress
+from pullwright.integrations.jira.reports import JiraLandings, JiraReports
 from pullwright.integrations.jira.repository_choice import RepositoryChoice, RepositoryRule
 from pullwright.integrations.jira.requested_work import WorkTerms
 from pullwright.integrations.jira.settings import JiraSettings
@@ -64,21 +65,23 @@ class JiraAdapter:
         self,
         terms: JiraTerms,
         *,
-        inbox: InboxStore,
+        store: DurableStore,
         repository: Callable[[str], RepositoryRef],
         marker_key: bytes,
         redactor: Redactor,
         clock: Clock,
+        cost: Callable[[Standing], str] = lambda standing: "",
     ) -> None:
         """Make one.
 
         Args:
             terms: What the operator decided.
-            inbox: Where deliveries and tasks are.
+            store: Where deliveries and tasks are.
             repository: Makes a reference of ``owner/name``.
             marker_key: At least 16 bytes that every host of an installation has, and nobody else.
             redactor: Takes secrets out of what is said.
             clock: For how long look-ups are remembered, and how far polling looks back.
+            cost: Says how much money was spent; empty when that is not known.
 
         Raises:
             ConfigError: The settings contradict each other.
@@ -91,10 +94,11 @@ class JiraAdapter:
         self.client = JiraClient(terms.settings, terms.tuning)
         self.voice = JiraVoice(self.client, terms.bot, MarkerKey(marker_key))
         texts = JiraTexts(redactor)
-        self.progress = TicketProgress(self.voice, texts, terms.work)
+        self.reports = JiraReports(self.voice, texts, terms.work, cost)
+        self.landings = JiraLandings(self.voice, texts, terms.work)
         self.handler = JiraHandler(
             bot=terms.bot,
-            inbox=inbox,
+            inbox=store,
             authority=Authority(JiraMemberships(self.client), terms.bot, terms.policy, monotonic=clock.monotonic),
             reader=TicketReader(self.client, acceptance_field=terms.acceptance_field),
             choice=RepositoryChoice(terms.rules, field=terms.repository_field),
@@ -104,8 +108,9 @@ class JiraAdapter:
             terms=terms.work,
         )
         self._bot = terms.bot
+        self._store = store
         self._clock = clock
 
     def polling(self, connection: str) -> JiraPolling:
         """Return what looks for changes; ``connection`` is what its deliveries say that they came by."""
-        return JiraPolling(self.client, self._bot, connection=connection, now=self._clock.now)
+        return JiraPolling(self.client, self._bot, self._store, connection=connection, now=self._clock.now)

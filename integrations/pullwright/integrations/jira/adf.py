@@ -8,7 +8,8 @@ Source: Atlassian's documentation of the format; the nodes that it does not list
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import Final
@@ -19,6 +20,7 @@ from pullwright.integrations.jira.adf_nodes import (
     children,
     is_inline,
     kind_of,
+    marks_of,
     own_text,
     texts_below,
 )
@@ -33,6 +35,12 @@ DEEPEST: Final = 40
 _NOTHING: Final = "\u00a0"
 """Stands in an empty list item; without it lists in lists would be read as a line across the page."""
 
+_LISTS: Final = {"bulletList": "-", "decisionList": "-", "taskList": "-", "orderedList": "1"}
+"""Which lists Markdown writes alike."""
+
+_BLOCK_START: Final = re.compile(r"[>|#]|`{3}|---|[-*] |[0-9]{1,9}[.)] ")
+"""How blocks that are no paragraph begin; behind the box of a task they would be text."""
+
 _PANELS: Final = {
     "info": "Info",
     "note": "Note",
@@ -43,22 +51,28 @@ _PANELS: Final = {
 }
 
 
-def to_markdown(document: object) -> str:
+def to_markdown(document: object, *, files: Collection[str] = ()) -> str:
     """Return a document as Markdown; a text that is no document is returned as it is.
 
-    Mentions are links to ``mention:ID``, attachments are images at ``attachment:ID``.
+    Mentions are links to ``mention:ID``, attachments are images at ``attachment:NAME``, or at ``attachment:ID`` where
+    the document does not say which of the ``files`` of the ticket it means.
     """
     if isinstance(document, str):
         return document[:MOST_CHARACTERS]
-    writer = _Writer()
+    writer = _Writer(frozenset(files))
     text = writer.blocks([document] if isinstance(document, Mapping) else document, 0)
     return f"{text}\n\n… the rest of this text was left out." if writer.cut else text
 
 
 class _Writer:
-    def __init__(self) -> None:
+    def __init__(self, files: frozenset[str]) -> None:
+        self._files = files
         self._nodes = MOST_NODES
         self._characters = MOST_CHARACTERS
+        self._second = False
+        """Whether the list that is written follows another one of its sort."""
+        self._cells = 0
+        """Of tables that are being written; in them everything is on one line."""
         self.cut = False
         self._blocks: Mapping[str, Callable[[Node, int], str]] = {
             "paragraph": self._paragraph,
@@ -98,8 +112,19 @@ class _Writer:
             if inline:
                 parts.append(escape_starts(self._run(list(run), depth)))
             else:
-                parts += [self._block(node, depth) for node in run]
+                parts += self._apart(run, depth)
         return joint.join(part for part in parts if part.strip())
+
+    def _apart(self, nodes: Iterable[Node], depth: int) -> Iterator[str]:
+        """Write blocks; of lists of one sort that follow each other every second has other signs, or they were one."""
+        last, second = "", False
+        for node in nodes:
+            sort = _LISTS.get(kind_of(node), "")
+            self._second = second = bool(sort) and sort == last and not second
+            part = self._block(node, depth)
+            if part.strip():
+                last = sort
+                yield part
 
     def _block(self, node: Node, depth: int) -> str:
         if depth > DEEPEST:
@@ -120,21 +145,25 @@ class _Writer:
         return heading(int(level) if level in set("123456") else 1, self._inline(node, depth))
 
     def _bullets(self, node: Node, depth: int) -> str:
-        return "\n".join(self._item("- ", child, depth) for child in self._children(node))
+        sign = "* " if self._second else "- "
+        return "\n".join(self._item(sign, child, depth) for child in self._children(node))
 
     def _numbered(self, node: Node, depth: int) -> str:
         order = attribute(node, "order")
         first = int(order) if order.isdecimal() and len(order) < 7 else 1
-        return "\n".join(self._item(f"{n}. ", child, depth) for n, child in enumerate(self._children(node), first))
+        sign = ")" if self._second else "."
+        items = enumerate(self._children(node), first)
+        return "\n".join(self._item(f"{number}{sign} ", child, depth) for number, child in items)
 
     def _tasks(self, node: Node, depth: int) -> str:
         lines = []
+        sign = "*" if self._second else "-"
         for child in self._children(node):
             if kind_of(child) == "taskList":
                 lines.append(_indent(self._block(child, depth), "  ", "  "))
             else:
                 done = "x" if attribute(child, "state") == "DONE" else " "
-                lines.append(self._item(f"- [{done}] ", child, depth, indent="  "))
+                lines.append(self._item(f"{sign} [{done}] ", child, depth, indent="  "))
         return "\n".join(lines)
 
     def _item(self, mark: str, node: Node, depth: int, *, indent: str = "") -> str:
@@ -142,15 +171,20 @@ class _Writer:
             return f"{mark}{one_line(self._flat(node))}"
         own = self._plain(own_text(node))
         inside = "\n\n".join(part for part in (own, self.blocks(node.get("content"), depth + 1)) if part)
+        if indent and _BLOCK_START.match(inside):
+            inside = f"{_NOTHING}\n\n{inside}"
         return _indent(inside or _NOTHING, mark, indent or " " * len(mark))
 
     def _code(self, node: Node, depth: int) -> str:
         text = self._spent("".join(texts_below(node)))
+        if self._cells:
+            return "\n".join(code_span(line) for line in text.split("\n") if line.strip())
         language = "".join(c for c in attribute(node, "language")[:30] if c.isalnum() or c in "+#-_.")
         return code_block(text).replace("text", language, 1)
 
     def _panel(self, node: Node, depth: int) -> str:
-        return self._titled(_PANELS.get(attribute(node, "panelType"), "Note"), node, depth)
+        name = _PANELS.get(attribute(node, "panelType"), "Note")
+        return self._titled(f"{attribute(node, 'panelIconText')} {name}", node, depth)
 
     def _expand(self, node: Node, depth: int) -> str:
         return self._titled(attribute(node, "title"), node, depth)
@@ -169,19 +203,18 @@ class _Writer:
         width = max((len(row) for row in rows), default=0)
         if not width:
             return self._plain(own_text(node))
+        if self._cells:  # a table in a table
+            return "\n".join(" · ".join(row) for row in rows)
         full = [row + [""] * (width - len(row)) for row in rows]
         lines = [f"| {' | '.join(row)} |" for row in full]
         return "\n".join([lines[0], f"|{' --- |' * width}", *lines[1:]])
 
     def _cell(self, cell: Node, depth: int) -> str:
-        content = list(children(cell))
-        if any(kind_of(node) == "codeBlock" for node in content):
-            texts = ("".join(texts_below(node)) for node in content)
-            lines = [line for text in texts for line in self._spent(text).split("\n")]
-            text = "<br>".join(code_span(line) for line in lines if line.strip())
-        else:
-            text = self.blocks(content, depth, joint="\n") or self._plain(own_text(cell))
-        return text.replace("\\\n", "<br>").replace("\n", "<br>").replace("|", "\\|")
+        self._cells += 1
+        text = self.blocks(cell.get("content"), depth, joint="\n") or self._plain(own_text(cell))
+        self._cells -= 1
+        line = text.replace("\\\n", "<br>").replace("\n", "<br>")
+        return line if self._cells else line.replace("|", "\\|")
 
     # Inside a block
 
@@ -202,7 +235,7 @@ class _Writer:
     def _text(self, node: Node) -> str:
         raw = node.get("text")
         text = self._spent(raw) if isinstance(raw, str) else ""
-        marks = {kind_of(mark): mark for mark in children({"content": node.get("marks")})}
+        marks = {kind_of(mark): mark for mark in marks_of(node)}
         lead, tail = text[: len(text) - len(text.lstrip())], text[len(text.rstrip()) :]
         inner = text.strip()
         if not inner:
@@ -231,9 +264,13 @@ class _Writer:
         return f"[{self._plain(name)}]({address(url)})" if name else f"<{address(self._spent(url))}>"
 
     def _media(self, node: Node) -> str:
-        where = attribute(node, "url") or f"attachment:{attribute(node, 'id')}"
-        alt = one_line(self._plain(attribute(node, "alt")))
-        return f"![{alt}]({address(where)})"
+        alt = attribute(node, "alt")
+        # What hangs on the ticket is known by its name; the id is of a store that nobody reads from here.
+        known = alt if alt in self._files else attribute(node, "id")
+        where = attribute(node, "url") or f"attachment:{known}"
+        picture = f"![{one_line(self._plain(alt))}]({address(where)})"
+        href = next((attribute(mark, "href") for mark in marks_of(node) if kind_of(mark) == "link"), "")
+        return f"[{picture}]({address(href)})" if href else picture
 
     # What limits it
 

@@ -21,7 +21,7 @@ _INLINE: Final = frozenset(
         "mediaInline",
     }
 )
-_SAYING: Final = ("text", "title", "url")
+_SAYING: Final = ("text", "title", "url", "alt", "shortName")
 """Attributes by which nodes say something that is no content."""
 
 
@@ -39,6 +39,11 @@ def children(node: Node) -> Iterator[Node]:
             yield child
         elif isinstance(child, str):
             yield {"type": "text", "text": child}
+
+
+def marks_of(node: Node) -> Iterator[Node]:
+    """Return what a text or a picture is marked with."""
+    return children({"content": node.get("marks")})
 
 
 def attribute(node: Node, name: str) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from markdown_it.tree import SyntaxTreeNode
 
-from pullwright.integrations.jira.syntax import href_of, parse, task_state, text_of
+from pullwright.integrations.jira.syntax import BOXES, href_of, mentioned, parse, text_of
 
 Document = dict[str, Any]
 
@@ -63,10 +63,9 @@ class _Writer:
 
     def _item(self, item: SyntaxTreeNode) -> list[Document]:
         content = self._only(_NESTABLE, item.children) or [_paragraph([])]
-        box, _ = task_state(item)
-        if box and content[0]["type"] == "paragraph":
+        if content[0]["type"] == "paragraph":
             # A task list of its own kind can not hold other lists, and would be ticked by people.
-            _replace_box(content[0], "☑ " if box == "[x]" else "☐ ")
+            _draw_box(content[0])
         return content if content[0]["type"] == "paragraph" else [_paragraph([]), *content]
 
     def _only(self, kinds: Collection[str], nodes: Sequence[SyntaxTreeNode]) -> list[Document]:
@@ -91,7 +90,7 @@ class _Writer:
         ]
 
     def _inline(self, node: SyntaxTreeNode) -> list[Document]:
-        return [one for child in node.children for one in self._pieces(child, [])]
+        return _merged(one for child in node.children for one in self._pieces(child, []))
 
     def _pieces(self, node: SyntaxTreeNode, marks: list[Document]) -> Iterator[Document]:
         match node.type:
@@ -107,8 +106,7 @@ class _Writer:
                 yield from self._link(node, marks)
             case "image":
                 href = href_of(node)
-                link = [{"type": "link", "attrs": {"href": href}}] if href else []
-                yield from _text(node.content or href or "picture", [*marks, *link])
+                yield from _text(node.content or href or "picture", _leading_to(href, marks))
             case _ if node.children:
                 mark = _MARKS.get(node.type)
                 inner = [*marks, {"type": mark}] if mark and {"type": mark} not in marks else marks
@@ -118,14 +116,11 @@ class _Writer:
                 yield from _text(node.content, marks)
 
     def _link(self, node: SyntaxTreeNode, marks: list[Document]) -> Iterator[Document]:
-        account = str(node.attrs.get("href") or "").removeprefix("mention:")
-        if account in self._people:
+        if (account := mentioned(node)) in self._people:
             yield {"type": "mention", "attrs": {"id": account, "text": text_of([node])}}
             return
-        href = href_of(node)
-        inner = [*marks, {"type": "link", "attrs": {"href": href}}] if href else marks
         for child in node.children:
-            yield from self._pieces(child, inner)
+            yield from self._pieces(child, _leading_to(href_of(node), marks))
 
 
 def _paragraph(content: list[Document]) -> Document:
@@ -138,12 +133,32 @@ def _text(text: str, marks: Sequence[Document] = ()) -> list[Document]:
     return [{"type": "text", "text": text, **({"marks": list(marks)} if marks else {})}]
 
 
+def _merged(pieces: Iterable[Document]) -> list[Document]:
+    """Return pieces of a line; texts with the same marks that stand side by side are one text."""
+    merged: list[Document] = []
+    for piece in pieces:
+        last = merged[-1] if merged else {}
+        if piece["type"] == last.get("type") == "text" and piece.get("marks") == last.get("marks"):
+            last["text"] += piece["text"]
+        else:
+            merged.append(piece)
+    return merged
+
+
 def _code(node: SyntaxTreeNode) -> Document:
     language = node.info.split()[0] if node.type == "fence" and node.info.strip() else ""
     attrs = {"attrs": {"language": language}} if language else {}
     return {"type": "codeBlock", **attrs, "content": _text(node.content.rstrip("\n"))}
 
 
-def _replace_box(paragraph: Document, box: str) -> None:
-    first = paragraph["content"][0]
-    first["text"] = box + first["text"][len("[ ] ") :]
+def _leading_to(href: str, marks: list[Document]) -> list[Document]:
+    """Return marks with a link; a text can have but one, so that of a picture gives way to that around it."""
+    has_one = any(mark["type"] == "link" for mark in marks)
+    return [*marks, {"type": "link", "attrs": {"href": href}}] if href and not has_one else marks
+
+
+def _draw_box(paragraph: Document) -> None:
+    first = paragraph["content"][0] if paragraph["content"] else {}
+    text = first.get("text", "")
+    if box := BOXES.get(text[:4].lower()):
+        first["text"] = box + text[4:]

@@ -58,29 +58,49 @@ class Session:
         Raises:
             IntegrationError, ConfigError.
         """
-        return self._understood(kind, self._ask("GET", path, action, params=dict(parameters or {})), action)
+        answer = self._ask("GET", path, action, params=dict(parameters or {}))
+        return self._understood(kind, self._json(answer, action), action)
 
-    def send(self, method: str, path: str, content: object, *, action: str) -> object:
-        """Write something, once; return the answer's JSON, or None when it has none.
+    def send(self, method: str, path: str, content: object, *, action: str) -> None:
+        """Write something, once; what Jira says about it is not read.
 
         Raises:
             IntegrationError, ConfigError.
         """
-        answer = self._ask(method, path, action, json=content)
-        return self._json(answer, action) if answer.content else None
+        self._ask(method, path, action, json=content)
+
+    def make(self, kind: type[T], path: str, content: object, *, action: str) -> T:
+        """Post something, once, and return what was made of it.
+
+        Raises:
+            IntegrationError, ConfigError.
+        """
+        return self._understood(kind, self._json(self._ask("POST", path, action, json=content), action), action)
 
     def search(
-        self, jql: str, fields: Sequence[str], *, action: str, expand: str = "", after: str = "", size: int = 50
-    ) -> Mapping[str, Any]:
-        """Return one page of a search, as Jira sent it.
+        self,
+        kind: type[T],
+        jql: str,
+        fields: Sequence[str],
+        *,
+        action: str,
+        expand: str = "",
+        after: str = "",
+        size: int = 50,
+    ) -> T:
+        """Return one page of a search.
 
         Args:
+            kind: Of the page.
             jql: What is looked for.
             fields: What of each ticket.
             action: What it is for.
             expand: What besides.
             after: ``nextPageToken`` of the last page on Cloud, how many there were before on Data Center.
-            size: Of the page.
+            size: How many tickets at most.
+
+        Raises:
+            IntegrationError, ConfigError.
         """
         if self.settings.is_cloud:
             work = partial(
@@ -103,10 +123,7 @@ class Session:
                 expand=expand or None,
                 json_result=True,
             )
-        found = self._guarded(work, action)
-        if not isinstance(found, dict):
-            raise RemoteRejected(_line(self.settings, action, "the answer is no list of tickets", "report this"))
-        return found
+        return self._understood(kind, self._guarded(work, action), action)
 
     def _ask(self, method: str, path: str, action: str, **content: Any) -> requests.Response:
         address = f"{self.api.server_url}/rest/api/{3 if self.settings.is_cloud else 2}/{path}"
@@ -134,9 +151,9 @@ class Session:
             raise _no_json(self.settings, action)
         return self._guarded(answer.json, action)
 
-    def _understood(self, kind: type[T], answer: requests.Response, action: str) -> T:
+    def _understood(self, kind: type[T], document: object, action: str) -> T:
         try:
-            return TypeAdapter(kind).validate_python(self._json(answer, action))
+            return TypeAdapter(kind).validate_python(document)
         except ValidationError as exc:
             first = ".".join(str(part) for part in exc.errors()[0]["loc"])[:100]
             what = f"the answer has no usable {first or 'content'!r}"

@@ -25,7 +25,7 @@ from pullwright.integrations.jira.meanings import (
     WorkRequested,
 )
 from pullwright.integrations.jira.payloads import EventPayload, ItemPart
-from pullwright.integrations.jira.reading import Missing, Reading, comment_key, in_projects
+from pullwright.integrations.jira.reading import Missing, Reading, comment_key, is_wanted
 
 _EDITED_AFTER: Final = timedelta(seconds=2)
 """Old Servers do not say whether a comment is new; one that was changed later than that is not."""
@@ -46,7 +46,7 @@ def interpret(delivery: JiraDelivery, bot: BotIdentity) -> Meaning:
         return Ignored(delivery_id=delivery.id, reason=f"{shown} has an unexpected {place!r}")
     except Missing as exc:
         return Ignored(delivery_id=delivery.id, reason=f"{shown} lacks {str(exc)!r}")
-    if in_projects(meaning, bot):
+    if is_wanted(meaning, bot):
         return meaning
     return Ignored(delivery_id=delivery.id, reason="a project that is not listened to")
 
@@ -83,13 +83,13 @@ def meaning_of_comment(reading: Reading) -> Meaning:
 def meaning_of_change(reading: Reading) -> Meaning | None:
     """Return what a change of fields means; None when it means nothing to the bot."""
     items = [*reading.items(), *_moved_by_workflow(reading)]
-    cause = cause_of(items, reading.bot) or _assigned_without_items(reading)
+    cause = cause_of(items, reading.bot, reading.payload.issue) or _assigned_without_items(reading)
     if cause:
         return _work(reading, cause, reading.change_key())
     gone = end_of(items, reading.bot, reading.payload.issue)
     if gone is None:
         return None
-    return SubjectGone(**reading.shared(), semantic_key=f"{gone}:{reading.change_key()}", why=gone)
+    return SubjectGone(**reading.shared(), semantic_key=f"{gone.name.lower()}:{reading.change_key()}", why=gone)
 
 
 def _work(reading: Reading, cause: Cause, key: str) -> WorkRequested:

@@ -22,6 +22,8 @@ from pullwright.integrations.redaction import redact
 from pullwright.integrations.untrusted import sanitise_line
 
 DEFAULT_WAIT: Final = 60.0
+PER_TICKET: Final = "jira-per-issue-on-write"
+"""Of the reasons for 429 the only one that is about one ticket."""
 _PAGE: Final = re.compile(r"\s{0,100}<(?:!doctype|html)", re.IGNORECASE)
 
 
@@ -55,6 +57,9 @@ def to_error(
         return ConfigError(line("what was asked for was removed from Jira", advice))
     if status == 429:
         reason = sanitise_line(known.get("ratelimit-reason", "too many requests"), 100)
+        if reason == PER_TICKET:
+            # Others may be written to: only what is about this one is put off.
+            return RemoteUnavailable(line("too many changes of this ticket", "it is tried again later"))
         return RemoteRateLimited(line(reason, "it is tried again later"), wait_of(known.get("retry-after", ""), now))
     if status >= 500 or status in (408, 425):
         return RemoteUnavailable(line(f"it answered {status}", "it is tried again later"))

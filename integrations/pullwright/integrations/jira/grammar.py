@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from functools import lru_cache
 
 from pullwright.integrations.commands import AgentRequest, read_request
@@ -11,9 +12,9 @@ from pullwright.integrations.jira.escaping import address
 from pullwright.integrations.jira.wiki import wiki_to_markdown
 
 
-def as_markdown(body: object) -> str:
-    """Return a text of Jira as Markdown: a document, wiki markup, or nothing."""
-    return wiki_to_markdown(body) if isinstance(body, str) else to_markdown(body)
+def as_markdown(body: object, files: Collection[str] = ()) -> str:
+    """Return a text of Jira as Markdown: a document, wiki markup, or nothing; ``files`` are those of the ticket."""
+    return wiki_to_markdown(body) if isinstance(body, str) else to_markdown(body, files=files)
 
 
 def request_in(body: object, account: str) -> AgentRequest | None:

@@ -14,6 +14,7 @@ from pullwright.agents.ports.inbox import Delivery, InboxStore
 from pullwright.agents.ports.store import SignalKind
 from pullwright.agents.task import Task, TaskStatus
 from pullwright.agents.worker.outbox import Made
+from pullwright.integrations.budgets import too_many
 from pullwright.integrations.commands import Verb
 from pullwright.integrations.jira import meanings as m
 from pullwright.integrations.jira.authority import Authority
@@ -24,7 +25,7 @@ from pullwright.integrations.jira.repository_choice import RepositoryChoice, Uns
 from pullwright.integrations.jira.requested_work import WorkTerms, progress_of, specify, words_of
 from pullwright.integrations.jira.status_text import JiraTexts
 from pullwright.integrations.jira.tickets import Ticket
-from pullwright.integrations.jira.voice import Place, Voice
+from pullwright.integrations.jira.voice import Voice, place_of
 
 SEEN: Final = Reply(kind=ReplyKind.SEEN)
 
@@ -45,8 +46,8 @@ Asked = m.WorkRequested | m.ControlRequested
 class Reader(Protocol):
     """Reads tickets. Both methods raise NotFound for one that is gone, or can not be seen."""
 
-    async def facts(self, reference: str) -> m.TicketFacts:
-        """Return what a ticket is now, and little more."""
+    async def now(self, reference: str) -> m.TicketNow:
+        """Return what a ticket is at this moment."""
         ...
 
     async def read(self, reference: str, at: datetime, *, asking_comment: str = "") -> Ticket:
@@ -107,22 +108,33 @@ class JiraHandler:
 
     async def _asked(self, delivery: Delivery, asked: Asked) -> Decision:
         try:
-            now = await self._reader.facts(asked.ticket.reference if asked.ticket else "")
+            now = await self._reader.now(asked.ticket.reference if asked.ticket else "")
         except NotFound:
             return Ignore(reason="the ticket is gone, or can not be seen")
-        if self._bot.projects and now.project not in self._bot.projects:
+        facts = now.facts
+        if not self._bot.listens_to(facts.project):
             return Ignore(reason="a project that is not listened to")
+        if isinstance(asked, m.WorkRequested) and self._is_taken_back(asked.cause, now):
+            return Ignore(reason="what asked for it was taken back")
         verdict = await self._authority.decide(
-            asked.actor, project=now.project, public=asked.public and now.service_desk
+            asked.actor, project=facts.project, public=asked.public and facts.service_desk
         )
         if not verdict.allowed:
             return self._refuse(verdict.reason, aloud=verdict.say_aloud)
         # Named anew: Automation may know no more than the key.
-        work_key = self._bot.work_key(now.id)
-        tasks = await self._inbox.tasks_of(work_key)
+        tasks = await self._inbox.tasks_of(self._bot.work_key(facts.id))
         if isinstance(asked, m.ControlRequested):
             return self._control(asked, tasks)
-        return await self._work(delivery, asked, now, tasks)
+        return await self._work(delivery, asked, facts, tasks)
+
+    def _is_taken_back(self, cause: m.Cause, now: m.TicketNow) -> bool:
+        """Whether a label or an assignment is gone by now: what took it back may have been told before."""
+        match cause:
+            case m.Cause.LABELED:
+                return self._bot.label.casefold() not in now.labels
+            case m.Cause.ASSIGNED:
+                return now.assignee != self._bot.account
+        return False
 
     async def _work(
         self, delivery: Delivery, asked: m.WorkRequested, now: m.TicketFacts, tasks: Sequence[Task]
@@ -133,6 +145,8 @@ class JiraHandler:
             return _tell(live, words, author)
         if refused := self._is_there_already(asked, tasks):
             return refused
+        if reason := too_many(tasks, delivery.received_at, self._terms.tasks_per_hour):
+            return self._refuse(reason, aloud=True)
         at = _aware(asked.at or delivery.received_at)
         try:
             ticket = await self._reader.read(now.id, at, asking_comment=asked.comment_id)
@@ -196,7 +210,25 @@ class JiraHandler:
         asked = await self._what_asked_for(live)
         if meaning.why in _TAKEN_BACK and (asked is None or asked.cause not in _TAKEN_BACK[meaning.why]):
             return Ignore(reason=f"{reason}, but something else asked for the work")
+        if meaning.ticket and await self._is_wanted_again(meaning.why, meaning.ticket.reference):
+            return Ignore(reason=f"{reason}, but is not any more")
         return Stop(task_id=live.id, reason=reason)
+
+    async def _is_wanted_again(self, why: m.Gone, reference: str) -> bool:
+        """Whether what ended the work does not hold by now: deliveries come late, and in any order."""
+        try:
+            now = await self._reader.now(reference)
+        except NotFound:
+            return False
+        match why:
+            case m.Gone.DONE:
+                return not now.done
+            case m.Gone.UNLABELED:
+                return self._bot.label.casefold() in now.labels
+            case m.Gone.UNASSIGNED:
+                return now.assignee == self._bot.account
+            case m.Gone.DELETED | m.Gone.UNSEEN | m.Gone.MOVED_AWAY:
+                return self._bot.listens_to(now.facts.project)
 
     async def _what_asked_for(self, task: Task) -> m.WorkRequested | None:
         origin = await self._inbox.origin(task.id)
@@ -206,20 +238,6 @@ class JiraHandler:
     def _refuse(self, reason: str, *, aloud: bool) -> Refuse:
         text = self._texts.refusal(reason) if aloud else ""
         return Refuse(reason=reason, reply=Reply(kind=ReplyKind.COMMENT, text=text) if aloud else None)
-
-
-def place_of(delivery: Delivery) -> Place:
-    """Return where a delivery is answered.
-
-    Raises:
-        NotFound: It belongs to no ticket.
-    """
-    meaning = meaning_from_json(delivery.content)
-    if meaning.ticket is None or not meaning.ticket.reference:
-        raise NotFound(f"delivery {delivery.id!r} belongs to no ticket to answer in")
-    people = (meaning.actor.account,) if meaning.actor else ()
-    ticket = meaning.ticket
-    return Place(reference=ticket.reference, key=ticket.key, work_key=delivery.work_key, people=people)
 
 
 def _live(tasks: Sequence[Task]) -> Task | None:

@@ -9,8 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from pullwright.integrations.commands import AgentRequest, Verb
+
+CATEGORY: Final = "category:"
+"""How a status is named by its sort: ``category:new``, ``category:indeterminate``, ``category:done``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +42,7 @@ class BotIdentity:
     cloud: bool = True
     label: str = "agent"
     statuses: frozenset[str] = frozenset()
-    """Names or ids of statuses; a ticket that is moved to one is work."""
+    """Names, ids or categories of statuses; a ticket that is moved to one is work."""
     listens_to_assignment: bool = True
     projects: frozenset[str] = frozenset()
     """Keys of the only projects that are listened to; empty for all."""
@@ -51,8 +55,12 @@ class BotIdentity:
         """Whether a changelog means the bot by a value."""
         return bool(account) and account in (self.account, self.key)
 
+    def listens_to(self, project: str) -> bool:
+        """Whether tickets of a project are listened to; also when it is not known which project it is."""
+        return not self.projects or not project or project in self.projects
+
     def is_trigger_status(self, *names: str | None) -> bool:
-        """Whether one of these names or ids is a status that starts work."""
+        """Whether one of these names, ids or categories is that of a status that starts work."""
         return any(name is not None and name.casefold() in self.statuses for name in names)
 
     def __post_init__(self) -> None:
@@ -81,6 +89,18 @@ class TicketFacts:
     def reference(self) -> str:
         """What Jira finds it by."""
         return self.id or self.key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TicketNow:
+    """A ticket at this moment, as far as it decides whether work on it is wanted."""
+
+    facts: TicketFacts
+    labels: frozenset[str] = frozenset()
+    """In lower case."""
+    assignee: str = ""
+    """As ``Actor.account``; empty for nobody."""
+    done: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,9 +167,12 @@ class RequestWithdrawn(Meaning):
 
 
 class Gone(StrEnum):
-    """Why work on a ticket ends."""
+    """Why work on a ticket ends, in words that follow "the ticket was"."""
 
     DELETED = "deleted"
+    UNSEEN = "deleted, or can not be seen any more"
+    """It is not found; nobody told why."""
+    MOVED_AWAY = "moved to a project that is not listened to"
     DONE = "done"
     UNLABELED = "unlabeled"
     UNASSIGNED = "unassigned"

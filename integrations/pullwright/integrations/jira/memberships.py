@@ -48,13 +48,19 @@ class JiraMemberships:
         self._client = client
 
     async def groups(self, account: str) -> frozenset[str]:
-        return await self._client.talk(partial(_groups, account=account))
+        return await self._client.talk(partial(groups_of, account=account))
 
     async def roles(self, account: str, project: str, wanted: frozenset[str]) -> frozenset[str]:
         return await self._client.talk(partial(_roles, account=account, project=project, wanted=wanted))
 
 
-def _groups(session: Session, account: str) -> frozenset[str]:
+def groups_of(session: Session, account: str) -> frozenset[str]:
+    """Return the names of somebody's groups.
+
+    Raises:
+        AuthFailed: The bot may not see them: on Cloud it needs the global permission to browse users and groups.
+        IntegrationError, ConfigError.
+    """
     action = f"reading the groups of {account!r}"
     try:
         if session.settings.is_cloud:
@@ -73,7 +79,7 @@ def _roles(session: Session, account: str, project: str, wanted: frozenset[str])
     action = f"reading the roles of project {project!r}"
     addresses = session.get(dict[str, Loose], f"project/{project}/role", action=action)
     ids = {name: url.rstrip("/").rpartition("/")[2] for name, url in addresses.items() if name.casefold() in wanted}
-    groups = _groups(session, account)
+    groups = groups_of(session, account)
     return frozenset(
         name
         for name, number in ids.items()

@@ -10,6 +10,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from pullwright.integrations.jira.meanings import CATEGORY
+
 
 def _well_formed(value: object) -> object:
     # Half characters can be written in JSON but not stored; NUL is refused by some databases.
@@ -75,6 +77,11 @@ class StatusPart(NamedPart):
 
     category: CategoryPart = Field(default=CategoryPart(), alias="statusCategory")
 
+    @property
+    def names(self) -> tuple[str | None, ...]:
+        """What settings may call it."""
+        return (self.id, self.name, f"{CATEGORY}{self.category.key}")
+
 
 class ProjectPart(Part):
     """A project."""
@@ -88,6 +95,7 @@ class AttachmentPart(Part):
 
     id: Id
     filename: Text = ""
+    kind: Text = Field(default="", alias="mimeType")
     size: int = 0
     content: Text = ""
     created: datetime | None = None
@@ -99,6 +107,8 @@ class CommentPart(Part):
     id: Id
     address: Text = Field(default="", alias="self")
     author: UserPart | None = None
+    editor: UserPart | None = Field(default=None, alias="updateAuthor")
+    """Who changed it last; its author as long as nobody did."""
     body: Text | dict[str, object] | None = None
     created: datetime | None = None
     updated: datetime | None = None
@@ -149,6 +159,11 @@ class IssuePart(Part):
     id: Id
     key: Key
     fields: FieldsPart = FieldsPart()
+
+    @property
+    def project_key(self) -> str:
+        """The key of its project; ``fields`` may leave the project out."""
+        return self.key.rpartition("-")[0].upper()
 
 
 class TransitionPart(Part):

@@ -12,16 +12,18 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from itertools import count
 from typing import Final
 
 from pydantic import Field, ValidationError
 
+from pullwright.agents.errors import ConfigError, NotFound, RemoteRejected
 from pullwright.agents.ports.inbox import NewDelivery
+from pullwright.agents.ports.store import TaskStore
+from pullwright.agents.task import TaskStatus
 from pullwright.integrations.jira.client import JiraClient, Session
 from pullwright.integrations.jira.door import new_delivery
 from pullwright.integrations.jira.events import meaning_of_change, meaning_of_comment, meaning_of_new
-from pullwright.integrations.jira.meanings import BotIdentity, Ignored, Meaning
+from pullwright.integrations.jira.meanings import BotIdentity, Gone, Ignored, Meaning, SubjectGone, TicketFacts
 from pullwright.integrations.jira.payloads import (
     ChangePart,
     CommentPart,
@@ -35,11 +37,12 @@ from pullwright.integrations.jira.payloads import (
     UserPart,
 )
 from pullwright.integrations.jira.reading import Missing, Reading
-from pullwright.integrations.jira.ticket_reading import CommentPage, newest_comments
+from pullwright.integrations.jira.ticket_reading import CommentPage, newest_comments, read_now
 from pullwright.integrations.jira.tickets import HistoryPart
 
 _OVERLAP_MINUTES: Final = 2
-_PAGE: Final = 50
+_MOST_TASKS: Final = 1000
+_LIVE: Final = frozenset(status for status in TaskStatus if not status.terminal) - {TaskStatus.CANCELING}
 _FIELDS: Final = ("summary", "labels", "assignee", "status", "project", "created", "updated", "comment", "creator")
 
 
@@ -68,19 +71,29 @@ class _Happening:
 
 
 class JiraPolling:
-    """``Source`` that reads the tickets that have changed."""
+    """``Source`` that reads the tickets that have changed, and looks for those that are worked on and gone."""
 
-    def __init__(self, client: JiraClient, bot: BotIdentity, *, connection: str, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        client: JiraClient,
+        bot: BotIdentity,
+        tasks: TaskStore,
+        *,
+        connection: str,
+        now: Callable[[], datetime],
+    ) -> None:
         """Make one.
 
         Args:
             client: Who asks.
             bot: Who listens, and to which projects.
+            tasks: What is worked on.
             connection: What deliveries say that they came by.
             now: The time, with a zone.
         """
         self._client = client
         self._bot = bot
+        self._tasks = tasks
         self._connection = connection
         self._now = now
 
@@ -89,11 +102,42 @@ class JiraPolling:
         return f"Jira at {self._bot.site}"
 
     async def missed(self, since: datetime) -> AsyncIterator[NewDelivery]:
+        try:
+            async for meaning in self._happened(since):
+                yield new_delivery(meaning, self._connection, meaning.delivery_id)
+            async for meaning in self._vanished():
+                yield new_delivery(meaning, self._connection, meaning.delivery_id)
+        except ConfigError as exc:
+            # Whoever asks goes on with other sources, and with this one once the setting is right.
+            raise RemoteRejected(str(exc)) from exc
+
+    async def _happened(self, since: datetime) -> AsyncIterator[Meaning]:
         minutes = max(math.ceil((self._now() - since).total_seconds() / 60), 0) + _OVERLAP_MINUTES
-        issues = await self._client.talk(partial(_changed, jql=query(self._bot.projects, minutes)))
-        happenings = [one for issue in issues for one in self._in(issue, since)]
-        for one in sorted(happenings, key=lambda happening: happening.at):
-            yield new_delivery(one.meaning, self._connection, one.meaning.delivery_id)
+        jql, after, more = query(self._bot.projects, minutes), "", True
+        while more:
+            issues, after, more = await self._client.talk(partial(_changed, jql=jql, after=after))
+            happenings = [one for issue in issues for one in self._in(issue, since)]
+            for one in sorted(happenings, key=lambda happening: happening.at):
+                yield one.meaning
+
+    async def _vanished(self) -> AsyncIterator[Meaning]:
+        """Yield the end of work on tickets that are gone, or not listened to any more: a search does not find them."""
+        prefix = self._bot.work_key("")
+        # Told once an hour: one that came back in time may go again.
+        hour = f"{self._now():%Y%m%d%H}"
+        for task in await self._tasks.list(limit=_MOST_TASKS, statuses=_LIVE):
+            reference = task.spec.work_key.removeprefix(prefix)
+            if not reference.isdecimal():
+                continue
+            why = await self._client.talk(partial(_gone, reference=reference, bot=self._bot))
+            if why:
+                yield SubjectGone(
+                    delivery_id=f"poll-gone-{task.id}-{hour}",
+                    ticket=TicketFacts(id=reference),
+                    work_key=task.spec.work_key,
+                    semantic_key=f"gone:{task.id}:{hour}",
+                    why=why,
+                )
 
     def _in(self, issue: _Found, since: datetime) -> Iterable[_Happening]:
         for payload, at, read in _told(issue, since, self._bot):
@@ -107,10 +151,10 @@ class JiraPolling:
 
 
 def query(projects: Iterable[str], minutes: int) -> str:
-    """Return the JQL for what has changed within some minutes, oldest first."""
+    """Return the JQL for what has changed within some minutes, in an order that no change turns over between pages."""
     named = ", ".join(f'"{key}"' for key in sorted(projects) if key.replace("_", "").isalnum())
     within = f"project in ({named}) AND " if named else ""
-    return f'{within}updated >= "-{minutes}m" ORDER BY updated ASC'
+    return f'{within}updated >= "-{minutes}m" ORDER BY created ASC'
 
 
 _Told = tuple[EventPayload, datetime, Callable[[Reading], Meaning | None]]
@@ -128,8 +172,13 @@ def _told(issue: _Found, since: datetime, bot: BotIdentity) -> Iterable[_Told]:
             payload = _payload(bare, change.created, user=change.author, changelog=change)
             yield payload, change.created, meaning_of_change_by_others
     for comment in issue.fields.comment.comments:
-        if comment.created and comment.created >= since:
+        if comment.created and comment.created >= since and _has_its_own_words(comment):
             yield _payload(bare, comment.created, comment=comment), comment.created, meaning_of_comment
+
+
+def _has_its_own_words(comment: CommentPart) -> bool:
+    """Whether nobody but its author changed a comment: administrators can, and what it asks is asked by its author."""
+    return comment.editor is None or comment.author is None or comment.editor.account == comment.author.account
 
 
 def _at_birth(issue: _Found, bot: BotIdentity) -> FieldsPart:
@@ -171,20 +220,32 @@ def _payload(
     return EventPayload.model_validate(told)
 
 
-def _changed(session: Session, jql: str) -> Sequence[_Found]:
-    found: list[_Found] = []
-    after = ""
-    for _ in count():
-        action = "looking for changed tickets"
-        raw = session.search(jql, _FIELDS, action=action, expand="changelog", after=after, size=_PAGE)
-        page = _SearchPage.model_validate(raw)
-        found += [_complete(session, issue) for entry in page.issues if (issue := _understood(entry))]
-        seen = int(after or 0) + len(page.issues) if not session.settings.is_cloud else 0
-        after = (page.next or "") if session.settings.is_cloud else str(seen)
-        more = bool(after) if session.settings.is_cloud else seen < page.total
-        if not page.issues or not more or len(found) >= session.tuning.poll_issues:
-            break
-    return found
+def _changed(session: Session, jql: str, after: str) -> tuple[Sequence[_Found], str, bool]:
+    """Return a page of changed tickets, what the next one is asked for by, and whether there is one."""
+    page = session.search(
+        _SearchPage,
+        jql,
+        _FIELDS,
+        action="looking for changed tickets",
+        expand="changelog",
+        after=after,
+        size=session.tuning.page,
+    )
+    found = [_complete(session, issue) for entry in page.issues if (issue := _understood(entry))]
+    if session.settings.is_cloud:
+        return found, page.next or "", bool(page.issues and page.next)
+    seen = int(after or 0) + len(page.issues)
+    return found, str(seen), bool(page.issues) and seen < page.total
+
+
+def _gone(session: Session, reference: str, bot: BotIdentity) -> Gone | None:
+    try:
+        project = read_now(session, reference).facts.project
+    except NotFound:
+        # Whoever is not signed in is told the same of every ticket.
+        me = session.get(UserPart, "myself", action="asking who the bot is")
+        return Gone.UNSEEN if me.account == bot.account else None
+    return None if bot.listens_to(project) else Gone.MOVED_AWAY
 
 
 def _understood(entry: Mapping[str, object]) -> _Found | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, TypedDict
 
-from pullwright.integrations.jira.meanings import Actor, BotIdentity, Ignored, Meaning, TicketFacts
+from pullwright.integrations.jira.meanings import Actor, BotIdentity, Gone, Ignored, Meaning, SubjectGone, TicketFacts
 from pullwright.integrations.jira.payloads import CommentPart, EventPayload, IssuePart, ItemPart, UserPart
 
 _COMMENT_ADDRESS: Final = re.compile(r"/issue/([0-9]{1,19})/comment/[0-9]{1,19}$", re.ASCII)
@@ -117,7 +117,7 @@ def facts_of(issue: IssuePart) -> TicketFacts:
     return TicketFacts(
         id=issue.id,
         key=issue.key,
-        project=issue.key.rpartition("-")[0].upper(),
+        project=issue.project_key,
         service_desk=project is not None and project.kind == "service_desk",
     )
 
@@ -132,7 +132,7 @@ def comment_key(bot: BotIdentity, comment: CommentPart) -> str:
     return f"comment:{bot.site}:{comment.id}:{stamp(comment.created)}"
 
 
-def in_projects(meaning: Meaning, bot: BotIdentity) -> bool:
-    """Whether a meaning is about a project that is listened to; also when the delivery does not say which."""
-    project = meaning.ticket.project if meaning.ticket else ""
-    return not bot.projects or not project or project in bot.projects
+def is_wanted(meaning: Meaning, bot: BotIdentity) -> bool:
+    """Whether a meaning is about a project that is listened to, or about a ticket that has just left one."""
+    left = isinstance(meaning, SubjectGone) and meaning.why is Gone.MOVED_AWAY
+    return left or meaning.ticket is None or bot.listens_to(meaning.ticket.project)

@@ -13,7 +13,7 @@ from pullwright.integrations.commands import AgentRequest, Verb
 from pullwright.integrations.jira.repository_choice import Chosen
 from pullwright.integrations.jira.status_text import Phase, Progress
 from pullwright.integrations.jira.tickets import Ticket
-from pullwright.integrations.markdown import clip
+from pullwright.integrations.markdown import clip, code_block
 from pullwright.integrations.untrusted import (
     COMMENT_LIMIT,
     COMMENTS_LIMIT,
@@ -51,10 +51,16 @@ class WorkTerms:
 
     checks: tuple[str, ...] = ()
     budget: Budget = field(default_factory=Budget)
+    tasks_per_hour: int = 12
+    """How many tasks one ticket can become within an hour."""
+    give_back: bool = True
+    """A ticket that is assigned to the bot is given to who asked while a question waits, and taken again after that."""
     in_progress: tuple[str, ...] = ("In Progress",)
     """Names or ids of statuses, the best first, that a ticket is moved to when its task is filed; empty for none."""
     review: tuple[str, ...] = ("In Review", "Review")
     """The same, for when its pull request is open."""
+    done: tuple[str, ...] = ()
+    """The same, for when its pull request is merged."""
 
 
 def specify(
@@ -78,14 +84,14 @@ def specify(
         terms: What every task gets.
         boundary: As for ``untrusted.fence``.
     """
-    title = sanitise_line(f"{ticket.facts.key} {ticket.title}")
     where = f"\n\nIt is about what is below {chosen.path!r} in this repository." if chosen.path else ""
     return TaskSpec(
-        instruction=(asked.instruction or f"Resolve ticket {title}") + where,
+        # The title of the ticket is no instruction: whoever may write tickets may not ask for work by that.
+        instruction=(asked.instruction or f"Resolve the Jira ticket {ticket.facts.key}.") + where,
         repository=repository,
         source="jira",
         base_ref=_base(asked) or chosen.base,
-        title=title,
+        title=sanitise_line(f"{ticket.facts.key} {ticket.title}"),
         context=context_of(ticket, boundary),
         images=ticket.images,
         checks=terms.checks,
@@ -93,6 +99,8 @@ def specify(
         work_key=work_key,
         may_ask=True,
         approve_plan=asked.verb is Verb.PLAN,
+        fixes=(ticket.facts.key,),
+        ticket=ticket.facts.key,
     )
 
 
@@ -103,9 +111,11 @@ def context_of(ticket: Ticket, boundary: str) -> str:
         *([fence("acceptance criteria of the ticket", ticket.acceptance, boundary)] if ticket.acceptance else []),
         *_comments(ticket, boundary),
         *([fence("what is linked with the ticket", _list(ticket.linked), boundary)] if ticket.linked else []),
+        *(fence("a file attached to the ticket", _file(*file), boundary) for file in ticket.files),
     ]
+    # They repeat names of files, which others chose.
     notes = _list(sanitise_line(note, 1000) for note in ticket.notes)
-    return "\n\n".join([*parts, *([f"Left out:\n{notes}"] if notes else [])])
+    return "\n\n".join([*parts, *([fence("what was left out of the ticket", notes, boundary)] if notes else [])])
 
 
 def words_of(asked: AgentRequest) -> str:
@@ -127,6 +137,10 @@ def progress_of(task: Task) -> Progress:
 def _text(ticket: Ticket) -> str:
     status = sanitise_line(ticket.status.name)
     return f"title: {sanitise_line(ticket.title)}\n\nstatus: {status}\n\n{ticket.description}"
+
+
+def _file(name: str, text: str) -> str:
+    return f"name: {name}\n\n{code_block(text)}"
 
 
 def _reporter(ticket: Ticket) -> str:

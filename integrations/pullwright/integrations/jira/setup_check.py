@@ -11,7 +11,8 @@ from pullwright.agents.errors import PullwrightError
 from pullwright.integrations.jira.authority import AuthorityPolicy
 from pullwright.integrations.jira.client import JiraClient, Session
 from pullwright.integrations.jira.meanings import BotIdentity
-from pullwright.integrations.jira.payloads import Loose, NamedPart, Part, Text, UserPart
+from pullwright.integrations.jira.memberships import groups_of
+from pullwright.integrations.jira.payloads import Loose, Part, StatusPart, Text, UserPart
 from pullwright.integrations.jira.repository_choice import RepositoryRule
 from pullwright.integrations.jira.requested_work import WorkTerms
 
@@ -22,6 +23,7 @@ NEEDED: Final = {
     "TRANSITION_ISSUES": "move tickets",
     "LINK_ISSUES": "link pull requests",
 }
+TO_GIVE_BACK: Final = {"ASSIGN_ISSUES": "give a ticket back while a question waits"}
 """Permissions, and what the bot can not do without."""
 
 
@@ -60,7 +62,7 @@ async def check_setup(client: JiraClient, facts: SetupFacts) -> Sequence[Finding
         return [Finding(about="Jira", good=False, says=str(exc))]
     kind = server.deployment or "Jira"
     found = [Finding(about="Jira", good=True, says=f"{client.settings.url} is {kind} {server.version}".strip())]
-    for look in (_who, _permissions, _statuses, _fields, _roles, _search):
+    for look in (_who, _permissions, _statuses, _fields, _groups, _roles, _search):
         try:
             found += await client.talk(partial(_listed, look, facts=facts))
         except PullwrightError as exc:
@@ -70,7 +72,7 @@ async def check_setup(client: JiraClient, facts: SetupFacts) -> Sequence[Finding
 
 def overlap(facts: SetupFacts) -> Sequence[str]:
     """Return the statuses that the bot moves tickets to and that start work: a ticket would go round in circles."""
-    own = (*facts.terms.in_progress, *facts.terms.review)
+    own = (*facts.terms.in_progress, *facts.terms.review, *facts.terms.done)
     return [status for status in own if facts.bot.is_trigger_status(status)]
 
 
@@ -84,15 +86,20 @@ def _listed(look: Look, session: Session, facts: SetupFacts) -> list[Finding]:
 def _who(session: Session, facts: SetupFacts) -> Iterator[Finding]:
     me = session.get(UserPart, "myself", action="asking who the bot is")
     if me.account == facts.bot.account:
-        yield Finding(about="account", good=True, says=f"the token is of {me.display_name or me.account}")
+        if me.key and not me.account_id and me.key != facts.bot.key:
+            says = f"its changelogs call the bot {me.key!r}; set AGENT_JIRA_ACCOUNT_KEY={me.key}"
+            yield Finding(about="account", good=False, says=says)
+        else:
+            yield Finding(about="account", good=True, says=f"the token is of {me.display_name or me.account}")
         return
     says = f"the token is of {me.account!r} and not of {facts.bot.account!r}; set AGENT_JIRA_ACCOUNT={me.account}"
     yield Finding(about="account", good=False, says=says)
 
 
 def _permissions(session: Session, facts: SetupFacts) -> Iterator[Finding]:
+    needed = NEEDED | (TO_GIVE_BACK if facts.terms.give_back else {})
     for project in sorted(facts.bot.projects) or [""]:
-        parameters: dict[str, str | int] = {"permissions": ",".join(NEEDED)}
+        parameters: dict[str, str | int] = {"permissions": ",".join(needed)}
         if project:
             parameters["projectKey"] = project
         found = session.get(
@@ -101,27 +108,33 @@ def _permissions(session: Session, facts: SetupFacts) -> Iterator[Finding]:
             action="asking what the bot may do",
             parameters=parameters,
         ).get("permissions", {})
-        lacking = [name for name in NEEDED if not found.get(name, {}).get("havePermission")]
+        lacking = [name for name in needed if not found.get(name, {}).get("havePermission")]
         where = f"in {project}" if project else "somewhere"
         yield _judged(
             f"permissions {where}",
             lacking,
             good="it may read, comment, move and link",
-            bad=lambda names: f"give the bot {', '.join(names)}: it can not {', '.join(NEEDED[n] for n in names)}",
+            bad=lambda names: f"give the bot {', '.join(names)}: it can not {', '.join(needed[n] for n in names)}",
         )
 
 
 def _statuses(session: Session, facts: SetupFacts) -> Iterator[Finding]:
-    known = session.get(list[NamedPart], "status", action="reading the statuses")
-    names = {one.name.casefold() for one in known} | {one.id or "" for one in known}
-    for about, wanted in (("in progress", facts.terms.in_progress), ("review", facts.terms.review)):
+    known = session.get(list[StatusPart], "status", action="reading the statuses")
+    names = {name.casefold() for one in known for name in one.names if name}
+    terms = facts.terms
+    for about, wanted in (("in progress", terms.in_progress), ("review", terms.review), ("done", terms.done)):
         if wanted and not any(status.casefold() in names for status in wanted):
             says = (
                 f"no status is called {' or '.join(wanted)}; name one that there is, or nothing to leave tickets alone"
             )
             yield Finding(about=f"status for {about}", good=False, says=says)
     lacking = sorted(status for status in facts.bot.statuses if status not in names)
-    circular = overlap(facts)
+    own = {status.casefold() for status in (*terms.in_progress, *terms.review, *terms.done)}
+    circular = [
+        one.name
+        for one in known
+        if facts.bot.is_trigger_status(*one.names) and own & {name.casefold() for name in one.names if name}
+    ]
     yield _judged(
         "trigger statuses",
         lacking,
@@ -145,6 +158,12 @@ def _fields(session: Session, facts: SetupFacts) -> Iterator[Finding]:
     )
 
 
+def _groups(session: Session, facts: SetupFacts) -> Iterator[Finding]:
+    if facts.policy.groups:
+        groups_of(session, facts.bot.account)  # raises where the bot may not see who is in which group
+        yield Finding(about="groups", good=True, says="it may see who is in which group")
+
+
 def _roles(session: Session, facts: SetupFacts) -> Iterator[Finding]:
     if not facts.policy.roles:
         return
@@ -158,7 +177,7 @@ def _roles(session: Session, facts: SetupFacts) -> Iterator[Finding]:
 
 def _search(session: Session, facts: SetupFacts) -> Iterator[Finding]:
     within = f"project in ({', '.join(sorted(facts.bot.projects))}) AND " if facts.bot.projects else ""
-    session.search(f'{within}updated >= "-1m"', ["summary"], action="trying the search", size=1)
+    session.search(dict[str, object], f'{within}updated >= "-1m"', ["summary"], action="trying the search", size=1)
     yield Finding(about="search", good=True, says="polling works")
 
 

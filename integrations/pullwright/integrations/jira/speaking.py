@@ -12,11 +12,13 @@ from pydantic import Field
 from pullwright.agents.errors import NotFound, RemoteRejected
 from pullwright.agents.worker.outbox import Made
 from pullwright.integrations.jira.adf_writing import to_adf
+from pullwright.integrations.jira.changes import DONE
 from pullwright.integrations.jira.client import JiraClient, Session
 from pullwright.integrations.jira.markers import PROPERTY, Marker, MarkerKey
 from pullwright.integrations.jira.meanings import BotIdentity
-from pullwright.integrations.jira.payloads import CommentPart, Id, Part, StatusPart, Text
+from pullwright.integrations.jira.payloads import CommentPart, Id, Part, StatusPart, Text, UserPart
 from pullwright.integrations.jira.ticket_reading import LINK_SYSTEM, newest_comments
+from pullwright.integrations.jira.tickets import HistoryPart
 from pullwright.integrations.jira.voice import Linked, Place
 from pullwright.integrations.jira.wiki_writing import to_wiki
 
@@ -60,6 +62,20 @@ class _IssueStatus(Part):
     fields: _IssueStatusFields = _IssueStatusFields()
 
 
+class _AssigneeFields(Part):
+    assignee: UserPart | None = None
+
+    def is_with(self, account: str) -> bool:
+        """Whether the ticket is somebody's, whom changelogs of Data Center call by a key."""
+        holder = self.assignee
+        return holder is not None and account in (holder.account_id, holder.name, holder.key)
+
+
+class _Assigned(Part):
+    fields: _AssigneeFields = _AssigneeFields()
+    changelog: HistoryPart = HistoryPart()
+
+
 class _Property(Part):
     value: object = None
 
@@ -88,8 +104,25 @@ class JiraVoice:
     async def link(self, place: Place, linked: Linked) -> Made:
         return await self._client.talk(partial(_link, place=place, linked=linked), writes=True)
 
-    async def assign(self, place: Place, account: str) -> None:
-        await self._client.talk(partial(_assign, place=place, account=account), writes=True)
+    async def give_back(self, place: Place, account: str) -> None:
+        await self._client.talk(partial(self._give_back, place=place, account=account), writes=True)
+
+    async def take_again(self, place: Place) -> None:
+        await self._client.talk(partial(self._take_again, place=place), writes=True)
+
+    def _give_back(self, session: Session, place: Place, account: str) -> None:
+        if _assigned(session, place).fields.is_with(self._bot.account):
+            _assign(session, place, account)
+
+    def _take_again(self, session: Session, place: Place) -> None:
+        ticket = _assigned(session, place)
+        changes = sorted(ticket.changelog.histories, key=lambda one: int(one.id or 0), reverse=True)
+        handed = ((one.author, item) for one in changes for item in one.items if item.name == "assignee")
+        author, last = next(handed, (None, None))
+        if last is None or author is None or author.account != self._bot.account or not self._bot.is_named(last.old):
+            return
+        if last.new and ticket.fields.is_with(last.new):
+            _assign(session, place, self._bot.account)
 
     def _find(self, session: Session, place: Place, marker: Marker) -> Made | None:
         page = newest_comments(session, place.reference, LOOKED_AT)
@@ -106,7 +139,7 @@ class JiraVoice:
 def _comment(session: Session, place: Place, text: str, value: Mapping[str, str]) -> Made:
     content = {"body": _body(session, place, text), "properties": [{"key": PROPERTY, "value": dict(value)}, _INTERNAL]}
     action = f"commenting on {place.reference!r}"
-    written = _Written.model_validate(session.send("POST", f"issue/{place.reference}/comment", content, action=action))
+    written = session.make(_Written, f"issue/{place.reference}/comment", content, action=action)
     return Made(external_id=written.id, url=_url(session, place, written.id))
 
 
@@ -145,6 +178,8 @@ def _move(session: Session, place: Place, statuses: Sequence[str]) -> Made | Non
     wanted = [status.strip().casefold() for status in statuses]
     if _is(now, wanted):
         return Made(external_id=now.id or "")
+    if now.category.key == DONE:
+        return None
     found = session.get(
         _Transitions, f"{path}/transitions", action=action, parameters={"expand": "transitions.fields"}
     ).transitions
@@ -165,7 +200,7 @@ def _chosen(transitions: Sequence[_Transition], wanted: Sequence[str]) -> _Trans
 
 
 def _is(status: StatusPart, wanted: Sequence[str]) -> bool:
-    return status.name.casefold() in wanted or (status.id or "") in wanted
+    return any(name is not None and name.casefold() in wanted for name in status.names)
 
 
 def _link(session: Session, place: Place, linked: Linked) -> Made:
@@ -173,11 +208,16 @@ def _link(session: Session, place: Place, linked: Linked) -> Made:
         "globalId": f"{LINK_SYSTEM}&system={_origin(linked.url)}&id={_part(linked.url)}",
         "application": {"type": "io.pullwright", "name": "Pullwright"},
         "relationship": "pull request",
-        "object": {"url": linked.url, "title": linked.title[:250], "status": {"resolved": linked.done}},
+        "object": {
+            "url": linked.url,
+            "title": f"Pull request {_part(linked.url)}"[:250],
+            "icon": {"url16x16": f"{_origin(linked.url)}/favicon.ico", "title": "Pull request"},
+            "status": {"resolved": linked.done},
+        },
     }
     action = f"linking the pull request on {place.reference!r}"
-    answer = session.send("POST", f"issue/{place.reference}/remotelink", content, action=action)
-    return Made(external_id=_Written.model_validate(answer).id, url=linked.url)
+    made = session.make(_Written, f"issue/{place.reference}/remotelink", content, action=action)
+    return Made(external_id=made.id, url=linked.url)
 
 
 def _origin(url: str) -> str:
@@ -192,6 +232,12 @@ def _part(url: str) -> str:
     path = urlsplit(url).path.strip("/")
     head, _, number = path.rpartition("/pull/")
     return f"{head}#{number}" if head and number.isdecimal() else path
+
+
+def _assigned(session: Session, place: Place) -> _Assigned:
+    action = f"asking whose {place.reference!r} is"
+    parameters = {"fields": "assignee", "expand": "changelog"}
+    return session.get(_Assigned, f"issue/{place.reference}", action=action, parameters=parameters)
 
 
 def _assign(session: Session, place: Place, account: str) -> None:

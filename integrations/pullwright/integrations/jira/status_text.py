@@ -30,6 +30,8 @@ class Phase(StrEnum):
     DONE = "done"
     FAILED = "failed"
     STOPPED = "stopped"
+    MERGED = "merged"
+    CLOSED = "closed"
 
 
 _HEADLINES: Final = {
@@ -40,8 +42,15 @@ _HEADLINES: Final = {
     Phase.DONE: "✅ **Done.**",
     Phase.FAILED: "❌ **It did not work out.**",
     Phase.STOPPED: "⏹️ **Stopped.**",
+    Phase.MERGED: "✅ **Merged.**",
+    Phase.CLOSED: "⏹️ **The pull request was closed without being merged.**",
 }
-_ENDED: Final = frozenset({Phase.DONE, Phase.FAILED, Phase.STOPPED})
+_ENDED: Final = frozenset({Phase.DONE, Phase.FAILED, Phase.STOPPED, Phase.CLOSED})
+_VERDICTS: Final = {
+    None: "",
+    True: "Verified: the checks passed in a fresh container",
+    False: "**Not verified**: no check ran and passed in a fresh container",
+}
 _STEPS: Final = {"done": "- [x] {}", "doing": "- [ ] **now:** {}", "dropped": "- [x] (not needed) {}"}
 
 
@@ -54,6 +63,8 @@ class Progress:
     """Account of who asked; mentioned only while an answer is waited for."""
     detail: str = ""
     """The question, the reason, or the result in a sentence or two (Markdown, untrusted)."""
+    ahead: int = 0
+    """How many tasks of the repository go first, while it is queued."""
     doing: str = ""
     """What is being done right now, in our words."""
     plan: Sequence[tuple[str, str]] = ()
@@ -61,8 +72,8 @@ class Progress:
     repository: str = ""
     branch: str = ""
     pull_request_url: str = ""
-    details_url: str = ""
-    """Where the whole run can be seen."""
+    verified: bool | None = None
+    """What the checks said of the change; None when they were not asked."""
     cost: str = ""
     """In words."""
 
@@ -112,12 +123,13 @@ class JiraTexts:
         if detail := close_code(defuse(sanitise(self._redact(progress.detail)))).strip():
             yield clip(detail, BODY_LIMIT // 2)
         lines = [
+            f"Tasks of this repository that go first: {progress.ahead}" if progress.ahead else "",
             f"Now: {self._line(progress.doing, 200)}" if progress.doing else "",
             f"Pull request: <{progress.pull_request_url}>" if _is_link(progress.pull_request_url) else "",
+            _VERDICTS[progress.verified],
             f"Repository: {code_span(sanitise_line(progress.repository, 200))}" if progress.repository else "",
             f"Branch: {code_span(sanitise_line(progress.branch, 200))}" if progress.branch else "",
             f"Cost so far: {self._line(progress.cost, 200)}" if progress.cost else "",
-            f"[The whole run]({progress.details_url})" if _is_link(progress.details_url) else "",
         ]
         if shown := [f"- {line}" for line in lines if line]:
             yield "\n".join(shown)
@@ -137,6 +149,8 @@ class JiraTexts:
 
 
 def _how_to_go_on(phase: Phase) -> str:
+    if phase is Phase.MERGED:
+        return ""
     if phase in _ENDED:
         return "To try again comment `/agent retry`."
     answer = "Answer with a comment that begins with `/agent continue`. " if phase is Phase.WAITING else ""
@@ -157,7 +171,7 @@ def _help() -> list[str]:
     return [
         "Write one of these on a line of its own, or mention me with what you want:",
         table,
-        "`repo=OWNER/NAME`, `model=NAME` and `base=BRANCH` may follow the verb.",
+        "`repo=OWNER/NAME` and `base=BRANCH` may follow the verb.",
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cache
 from typing import Final
+from urllib.parse import unquote
 
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
@@ -13,6 +14,9 @@ from pullwright.integrations.markdown import clip
 
 BODY_LIMIT: Final = 30_000
 """Characters of a comment; Jira refuses one with more than 32,767."""
+
+BOXES: Final = {"[ ] ": "☐ ", "[x] ": "☑ "}
+"""What begins an item of a list of tasks, and how it is shown where such lists can not be written."""
 
 ADDRESSES: Final = ("https://", "http://", "mailto:")
 """What a link may lead to."""
@@ -29,14 +33,11 @@ def href_of(node: SyntaxTreeNode) -> str:
     return target if target.startswith(ADDRESSES) else ""
 
 
-def task_state(item: SyntaxTreeNode) -> tuple[str, str]:
-    """Return the box of a list item, ``[ ]`` or ``[x]``, and the text behind it; no box when it has none."""
-    first = next((node for node in item.walk() if node.type == "text"), None)
-    text = first.content if first else ""
-    for box in ("[ ] ", "[x] ", "[X] "):
-        if text.startswith(box):
-            return box.strip().lower(), text[len(box) :]
-    return "", text
+def mentioned(node: SyntaxTreeNode) -> str:
+    """Return the account that a link mentions; empty for another link."""
+    kind, _, account = str(node.attrs.get("href") or "").partition(":")
+    # The parser writes other letters than English ones as addresses have them.
+    return unquote(account) if kind == "mention" else ""
 
 
 def text_of(nodes: Iterable[SyntaxTreeNode]) -> str:

@@ -12,9 +12,10 @@ from typing import Final
 from pydantic import Field, ValidationError
 
 from pullwright.agents.errors import IntegrationError, NotFound, RemoteRejected
-from pullwright.integrations.jira.attachments import fetch_pictures
+from pullwright.integrations.jira.attachments import fetch
+from pullwright.integrations.jira.changes import DONE
 from pullwright.integrations.jira.client import JiraClient, Session
-from pullwright.integrations.jira.meanings import TicketFacts
+from pullwright.integrations.jira.meanings import TicketNow
 from pullwright.integrations.jira.payloads import CommentPart, IssuePart, Part, Text
 from pullwright.integrations.jira.reading import facts_of
 from pullwright.integrations.jira.tickets import Ticket, TicketPayload, comments_of, ticket_of
@@ -51,14 +52,14 @@ class TicketReader:
         self._client = client
         self._acceptance_field = acceptance_field
 
-    async def facts(self, reference: str) -> TicketFacts:
-        """Return what a ticket is now, and little more.
+    async def now(self, reference: str) -> TicketNow:
+        """Return what a ticket is at this moment.
 
         Raises:
             NotFound: It is gone, or can not be seen.
             IntegrationError, ConfigError.
         """
-        return await self._client.talk(partial(_facts, reference=reference))
+        return await self._client.talk(partial(read_now, reference=reference))
 
     async def read(self, reference: str, at: datetime, *, asking_comment: str = "") -> Ticket:
         """Return a ticket as it was at a moment, without the comment that asks for the work.
@@ -95,11 +96,23 @@ def _falls(comments: Sequence[CommentPart]) -> bool:
     return all(first >= second for first, second in pairwise(times))
 
 
-def _facts(session: Session, reference: str) -> TicketFacts:
+def read_now(session: Session, reference: str) -> TicketNow:
+    """Return what a ticket is at this moment; see ``TicketReader.now``."""
     if not reference:
         raise NotFound(f"Jira at {session.settings.site!r} was asked for a ticket without a name; this is a bug")
-    path, action = f"issue/{reference}", f"reading ticket {reference!r}"
-    return facts_of(session.get(IssuePart, path, action=action, parameters={"fields": "project"}))
+    issue = session.get(
+        IssuePart,
+        f"issue/{reference}",
+        action=f"reading ticket {reference!r}",
+        parameters={"fields": "project,labels,assignee,status"},
+    )
+    fields = issue.fields
+    return TicketNow(
+        facts=facts_of(issue),
+        labels=frozenset(label.casefold() for label in fields.labels or ()),
+        assignee=fields.assignee.account if fields.assignee else "",
+        done=fields.status is not None and fields.status.category.key == DONE,
+    )
 
 
 def _read(session: Session, reference: str, at: datetime, field: str, without: str) -> Ticket:
@@ -129,12 +142,19 @@ def _completed(session: Session, ticket: Ticket, at: datetime, without: str) -> 
         notes.append(f"{later} comments were left out: written or changed after the work was asked for")
     if page.total > len(page.comments):
         notes.append(f"{page.total - len(page.comments)} older comments were left out")
-    images, trouble = fetch_pictures(session, ticket.attachments)
+    attached = fetch(session, ticket.attachments)
     linked = [*ticket.linked, *_remote_links(session, ticket.facts.id)]
     most = session.tuning.linked
     if len(linked) > most:
         notes.append(f"{len(linked) - most} more linked tickets were left out")
-    return replace(ticket, comments=comments, images=images, linked=tuple(linked[:most]), notes=(*notes, *trouble))
+    return replace(
+        ticket,
+        comments=comments,
+        images=tuple(attached.images),
+        files=tuple(attached.files),
+        linked=tuple(linked[:most]),
+        notes=(*notes, *attached.notes),
+    )
 
 
 def _remote_links(session: Session, reference: str) -> Iterable[str]:

@@ -116,6 +116,8 @@ class Ticket:
     """One line for each."""
     attachments: tuple[AttachmentPart, ...] = ()
     images: tuple[Image, ...] = ()
+    files: tuple[tuple[str, str], ...] = ()
+    """Names and texts of the attached files that can be read."""
     notes: tuple[str, ...] = ()
     """What was left out, and why."""
 
@@ -150,9 +152,9 @@ def ticket_of(payload: TicketPayload, *, at: datetime, url: str, acceptance_fiel
         status=fields.status or StatusPart(),
         reporter=fields.reporter,
         traits=_traits(project, fields, values, payload.names or {}),
-        description=as_markdown(fields.description or ""),
+        description=as_markdown(fields.description or "", {one.filename for one in fields.attachments or ()}),
         acceptance=_any_text(values.get(criteria)) if criteria else "",
-        linked=tuple(_linked(fields)),
+        linked=(*_linked(fields), *_sprints(values)),
         attachments=tuple(one for one in fields.attachments or () if one not in later),
         notes=tuple(notes),
     )
@@ -234,6 +236,15 @@ def _linked(fields: TicketFields) -> Iterable[str]:
             yield _line(link.kind.inward or "is linked with", link.inward)
     for subtask in fields.subtasks or ():
         yield _line("has the subtask", subtask)
+
+
+def _sprints(values: Mapping[str, object]) -> Iterable[str]:
+    """Yield the sprints of a ticket; their field has another id in every Jira, and on Data Center another form."""
+    for value in values.values():
+        for entry in value if isinstance(value, list) else ():
+            match entry:
+                case {"boardId": int(), "name": str(name), "state": str(state)}:
+                    yield f"is in the sprint {name} ({state})"
 
 
 def _line(how: str, other: LinkedPart) -> str:

@@ -19,10 +19,14 @@ class JiraTuning:
     linked: int = 20
     """Linked tickets that are named."""
     images: int = 8
-    image_bytes: int = 10 << 20
-    image_seconds: float = 30.0
-    """For all pictures together."""
+    text_each: int = 20_000
+    """Characters of one attached text."""
+    text_total: int = 60_000
+    """Characters of all attached texts together."""
+    attachment_bytes: int = 10 << 20
+    attachment_seconds: float = 30.0
+    """For all attachments together."""
     media_hosts: tuple[str, ...] = (".atlassian.com", ".atlassian.net", ".atl-paas.net")
     """Ends of the host names that an attachment may be redirected to, besides Jira itself."""
-    poll_issues: int = 500
-    """Changed tickets that one look reads."""
+    page: int = 50
+    """Changed tickets that are asked for at once."""

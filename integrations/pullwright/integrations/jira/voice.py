@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from pullwright.agents.errors import NotFound
+from pullwright.agents.ports.inbox import Delivery
 from pullwright.agents.worker.outbox import Made
 from pullwright.integrations.jira.markers import Marker
+from pullwright.integrations.jira.meaning_codec import meaning_from_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +31,6 @@ class Linked:
     """A pull request, as a ticket shows it."""
 
     url: str
-    title: str
     done: bool = False
     """Whether it is merged or closed."""
 
@@ -55,7 +57,8 @@ class Voice(Protocol):
     async def move(self, place: Place, statuses: Sequence[str]) -> Made | None:
         """Move the ticket to the first of these statuses that can be reached; twice is the same as once.
 
-        Return None, without an error, when none can be reached or a screen wants fields to be filled in.
+        Return None, without an error, when none can be reached, a screen wants fields to be filled in, or somebody has
+        ended the ticket.
         """
         ...
 
@@ -63,6 +66,24 @@ class Voice(Protocol):
         """Link a pull request; the same one again is changed, not added."""
         ...
 
-    async def assign(self, place: Place, account: str) -> None:
-        """Give the ticket to somebody."""
+    async def give_back(self, place: Place, account: str) -> None:
+        """Give the ticket to somebody if it is the bot's."""
         ...
+
+    async def take_again(self, place: Place) -> None:
+        """Make the ticket the bot's if the bot gave it back, and nobody has given it to anybody since."""
+        ...
+
+
+def place_of(delivery: Delivery) -> Place:
+    """Return where a delivery is answered.
+
+    Raises:
+        NotFound: It belongs to no ticket.
+    """
+    meaning = meaning_from_json(delivery.content)
+    if meaning.ticket is None or not meaning.ticket.reference:
+        raise NotFound(f"delivery {delivery.id!r} belongs to no ticket to answer in")
+    people = (meaning.actor.account,) if meaning.actor else ()
+    ticket = meaning.ticket
+    return Place(reference=ticket.reference, key=ticket.key, work_key=delivery.work_key, people=people)

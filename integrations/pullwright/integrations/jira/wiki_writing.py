@@ -8,7 +8,7 @@ from typing import Final
 
 from markdown_it.tree import SyntaxTreeNode
 
-from pullwright.integrations.jira.syntax import href_of, parse, text_of
+from pullwright.integrations.jira.syntax import href_of, mentioned, parse, text_of
 
 _SPECIAL: Final = re.compile(r"[\\\[\]{}*_|!+\-?^~#]")
 _MARKS: Final[Mapping[str, str]] = {"strong": "*", "em": "_", "s": "-"}
@@ -86,8 +86,7 @@ class _Writer:
         return _escaped(node.content)
 
     def _link(self, node: SyntaxTreeNode) -> str:
-        name = str(node.attrs.get("href") or "").removeprefix("mention:")
-        if name in self._people:
+        if (name := mentioned(node)) in self._people:
             return f"[~{name}]"
         href = href_of(node)
         shown = self._inline(node)

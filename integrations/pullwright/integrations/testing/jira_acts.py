@@ -106,6 +106,15 @@ class JiraActs:
                 self._tell("jira:issue_updated", "issue_commented", by, ticket, comment=shown)
         return comment
 
+    def edit_comment(self, ticket: JiraTicket, by: JiraPerson, comment: JiraComment, wiki: str) -> None:
+        """Change what a comment says, as its author or an administrator can."""
+        with self._state.lock:
+            comment.body, comment.editor, comment.updated = self._documents.body(wiki), by, self._state.clock()
+            ticket.updated = comment.updated
+            shown = self._documents.comment(ticket, comment, hook=True)
+            issue = {"issue": self._documents.slim(ticket)} if self._state.cloud else {}
+            self._hooks.send({**self._head("comment_updated"), "comment": shown, **issue})
+
     def delete_comment(self, ticket: JiraTicket, by: JiraPerson, comment: JiraComment) -> None:
         """Delete a comment."""
         with self._state.lock:
@@ -114,10 +123,12 @@ class JiraActs:
             issue = {"issue": self._documents.slim(ticket)} if self._state.cloud else {}
             self._hooks.send({**self._head("comment_deleted"), "comment": shown, **issue})
 
-    def attach(self, ticket: JiraTicket, filename: str, content: bytes) -> JiraAttachment:
+    def attach(
+        self, ticket: JiraTicket, filename: str, content: bytes, kind: str = "application/octet-stream"
+    ) -> JiraAttachment:
         """Hang a file on a ticket; no hook tells of it here."""
         with self._state.lock:
-            attachment = JiraAttachment(self._state.new_id(), filename, content, self._state.clock())
+            attachment = JiraAttachment(self._state.new_id(), filename, content, self._state.clock(), kind)
             ticket.attachments.append(attachment)
             return attachment
 

@@ -149,7 +149,9 @@ class JiraApi:
 
     def _permissions(self, call: Call) -> Response:
         names = call.query.get("permissions", "").split(",")
-        return json_response({"permissions": {name: {"key": name, "havePermission": True} for name in names}})
+        withheld = self._state.trouble.withheld
+        shown = {name: {"key": name, "havePermission": name not in withheld} for name in names}
+        return json_response({"permissions": shown})
 
     def _search(self, call: Call) -> Response:
         on_new = call.request.path.endswith("/jql")
@@ -186,6 +188,8 @@ class JiraApi:
 
     def _groups(self, call: Call) -> Response:
         person = self._state.people.get(call.query.get("accountId", ""))
+        if "USER_PICKER" in self._state.trouble.withheld:
+            raise Refusal(403, "You need the global permission to browse users and groups.")
         if person is None or not self._state.cloud:
             raise Refusal(404, "The user does not exist.")
         return json_response([{"name": name, "groupId": name} for name in person.groups])

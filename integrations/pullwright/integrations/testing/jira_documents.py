@@ -70,7 +70,7 @@ class JiraDocuments:
             "self": f"{self.base}/rest/api/2/issue/{ticket.id}/comment/{comment.id}",
             "id": comment.id,
             "author": self.person(comment.author),
-            "updateAuthor": self.person(comment.author),
+            "updateAuthor": self.person(comment.editor or comment.author),
             "body": self.wiki(comment.body) if hook else comment.body,
             "created": stamp(comment.created),
             "updated": stamp(comment.updated),
@@ -88,7 +88,7 @@ class JiraDocuments:
         return {
             "id": attachment.id,
             "filename": attachment.filename,
-            "mimeType": "image/png",
+            "mimeType": attachment.kind,
             "size": len(attachment.content),
             "content": content,
             "created": stamp(attachment.created),

@@ -46,7 +46,7 @@ class JiraPerson:
 
 @dataclass(slots=True)
 class JiraComment:
-    """A comment; its text is Markdown here, and has the form of the API wherever it is shown."""
+    """A comment."""
 
     id: str
     author: JiraPerson
@@ -55,6 +55,8 @@ class JiraComment:
     created: datetime
     updated: datetime
     properties: dict[str, Any] = field(default_factory=dict)
+    editor: JiraPerson | None = None
+    """Who changed it last; None as long as nobody did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,8 @@ class JiraAttachment:
     filename: str
     content: bytes
     created: datetime
+    kind: str
+    """What whoever uploaded it said that it is."""
 
 
 @dataclass(slots=True)
@@ -126,6 +130,8 @@ class JiraTrouble:
     """Screens of transitions want a field that nobody fills in."""
     forgets_properties: bool = False
     """Lists of comments leave their properties out."""
+    withheld: frozenset[str] = frozenset()
+    """Permissions that the bot lacks; without ``USER_PICKER`` it sees nobody's groups."""
 
 
 class JiraState:

@@ -17,7 +17,8 @@ def shown(markdown: str) -> str:
         if token.type in ("fence", "code_block"):
             parts.append(token.content)
         for child in token.children or ():
-            parts += [child.content, str(child.attrs.get("href", "")), str(child.attrs.get("src", ""))]
+            inner = [one.content for one in child.children or ()] if child.type == "image" else [child.content]
+            parts += [*inner, str(child.attrs.get("href", "")), str(child.attrs.get("src", ""))]
     return squeezed("".join(parts))
 
 

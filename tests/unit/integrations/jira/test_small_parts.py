@@ -109,7 +109,6 @@ def test_texts_hold_no_secret_and_mention_nobody() -> None:
         detail="Is it the-secret-value? @eve ![x](https://evil/p.png)\n```\nopen",
         plan=[("look @eve", "done"), *[("more", "open")] * 50],
         pull_request_url="javascript:x",
-        details_url="https://x.y/run",
         cost="5 tokens",
     )
     text = TEXTS.progress(progress)
@@ -133,8 +132,8 @@ def test_words_for_a_live_task() -> None:
 
 
 def test_the_query_holds_nothing_but_keys() -> None:
-    assert query([], 5) == 'updated >= "-5m" ORDER BY updated ASC'
-    assert query(["B", 'A") OR (x', "A_1"], 7) == 'project in ("A_1", "B") AND updated >= "-7m" ORDER BY updated ASC'
+    assert query([], 5) == 'updated >= "-5m" ORDER BY created ASC'
+    assert query(["B", 'A") OR (x', "A_1"], 7) == 'project in ("A_1", "B") AND updated >= "-7m" ORDER BY created ASC'
 
 
 def payload(**fields: Any) -> TicketPayload:
@@ -179,6 +178,29 @@ def test_acceptance_criteria_of_any_kind(value: Any, text: str) -> None:
     assert (
         ticket_of(payload(customfield_1=value), at=NOON, url="u", acceptance_field="customfield_1").acceptance == text
     )
+
+
+def test_what_belongs_to_a_ticket() -> None:
+    sprint = {"id": 1, "name": "Sprint 7", "state": "active", "boardId": 3, "goal": ""}
+    other = {"key": "A-2", "fields": {"summary": "The whole", "status": {"name": "Open"}}}
+    link = {"type": {"inward": "is blocked by", "outward": "blocks"}, "inwardIssue": other}
+    fields = {"customfield_9": [sprint], "customfield_8": [{"boardId": 3}, "x"], "parent": other, "issuelinks": [link]}
+    assert ticket_of(payload(**fields), at=NOON, url="u").linked == (
+        "is part of A-2 (Open): The whole",
+        "is blocked by A-2 (Open): The whole",
+        "is in the sprint Sprint 7 (active)",
+    )
+
+
+def test_a_picture_is_known_by_the_name_of_its_file() -> None:
+    """A document names pictures by ids of a store that is not Jira's."""
+    media = [{"type": "media", "attrs": {"id": "f-1", "alt": name}} for name in ("screen.png", "other.png")]
+    described = payload(
+        description={"type": "doc", "content": [{"type": "mediaGroup", "content": media}]},
+        attachment=[{"id": "7", "filename": "screen.png", "created": (NOON - timedelta(1)).isoformat()}],
+    )
+    shown = ticket_of(described, at=NOON, url="u").description
+    assert shown == "![screen.png](attachment:screen.png)\n\n![other.png](attachment:f-1)"
 
 
 def test_a_field_that_there_is_not() -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pullwright.integrations.jira.adf import to_markdown
 from pullwright.integrations.jira.adf_writing import to_adf
+from pullwright.integrations.jira.escaping import address
 from pullwright.integrations.jira.syntax import BODY_LIMIT
 from pullwright.integrations.jira.wiki import wiki_to_markdown
 from pullwright.integrations.jira.wiki_writing import to_wiki
@@ -73,6 +74,34 @@ def test_only_named_people_are_mentioned() -> None:
     assert document.count('"mention"') == 1
     wiki = to_wiki("[@Ann](mention:ann) [~eve] {{[~eve]}} `[~eve]`", people=["ann"])
     assert wiki.replace("\\[", "").count("[~") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("- [x] done", "☑ done"),
+        ("- [X] done", "☑ done"),
+        ("- `code`[ ] text", "code[ ] text"),
+        ("- [@Ann](mention:ann)[ ] text", "[ ] text"),
+        ("- \n  - [ ] inner", "☐ inner"),
+    ],
+)
+def test_a_box_is_drawn_where_it_stands_and_nothing_is_lost(text: str, expected: str) -> None:
+    found = [node["text"] for node in walk(to_adf(text, people=["ann"])) if node["type"] == "text"]
+    assert "".join(found) == expected
+
+
+def test_a_text_leads_to_one_place() -> None:
+    [found] = [node for node in walk(to_adf("[![plan](https://x.y/1)](https://x.y/2)")) if node["type"] == "text"]
+    assert found["marks"] == [{"type": "link", "attrs": {"href": "https://x.y/2"}}]
+
+
+@pytest.mark.parametrize("name", ["jürgen", "ann@acme.example", "a-b.c", "o'neil"])
+def test_names_of_any_letters_are_mentioned(name: str) -> None:
+    text = f"[@{name}]({address(f'mention:{name}')})"
+    assert [node["attrs"]["id"] for node in walk(to_adf(text, people=[name])) if node["type"] == "mention"] == [name]
+    assert to_wiki(text, people=[name]) == f"[~{name}]"
+    assert to_wiki(f"[@{name}](x:{name})", people=[name]) == to_wiki(f"@{name}")
 
 
 def test_code_can_not_leave_its_block() -> None:
