@@ -17,7 +17,7 @@ demo-sentry: setup engine ## set up, then watch an alert become a fix with its t
 
 test: setup-test engine   ## set up, then everything that can be tested on one machine
 	@scripts/check static
-	@$(PY) -m pytest -n auto --dist loadscope --durations=20
+	@AGENT_EXAMPLES=$${AGENT_EXAMPLES:-40} $(PY) -m pytest -n auto --dist loadscope --durations=20
 
 check: setup-test         ## format, lint, types, architecture, unit tests; under a minute
 	@scripts/check static

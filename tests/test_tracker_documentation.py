@@ -1,4 +1,4 @@
-"""docs/jira.md and docs/sentry.md name every setting, and nothing that is not there."""
+"""docs/jira.md, docs/linear.md and docs/sentry.md name every setting, and nothing that is not there."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pullwright.cli.settings import Settings
 ROOT = Path(__file__).parent.parent
 
 
-@pytest.mark.parametrize("tracker", ["jira", "sentry"])
+@pytest.mark.parametrize("tracker", ["jira", "linear", "sentry"])
 def test_every_setting_is_named_and_exists(tracker: str) -> None:
     text = (ROOT / "docs" / f"{tracker}.md").read_text()
     named = {name.lower() for name in re.findall(r"AGENT_([A-Z_]+)", text)}
@@ -23,7 +23,7 @@ def test_every_setting_is_named_and_exists(tracker: str) -> None:
     assert in_the_file <= there
 
 
-@pytest.mark.parametrize("tracker", ["jira", "sentry"])
+@pytest.mark.parametrize("tracker", ["jira", "linear", "sentry"])
 def test_every_target_of_make_exists(tracker: str) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"make ([a-z-]+)", (ROOT / "docs" / f"{tracker}.md").read_text())) <= targets

@@ -12,9 +12,10 @@ import typer
 from pullwright.agents.errors import ConfigError, PullwrightError
 from pullwright.cli.github_group import github
 from pullwright.cli.groups import db, endpoint, sandbox, schedule
-from pullwright.cli.options import At, DrainSeconds, Json, Slots, TaskId
+from pullwright.cli.notify_group import notify
+from pullwright.cli.options import At, DrainSeconds, Json, Newest, Slots, Status, TaskId
 from pullwright.cli.speech import complain, set_up_logging
-from pullwright.cli.tracker_groups import jira, sentry
+from pullwright.cli.tracker_groups import jira, linear, sentry
 
 app = typer.Typer(
     name="agent",
@@ -29,7 +30,9 @@ app.add_typer(schedule, name="schedule")
 app.add_typer(db, name="db")
 app.add_typer(github, name="github")
 app.add_typer(jira, name="jira")
+app.add_typer(linear, name="linear")
 app.add_typer(sentry, name="sentry")
+app.add_typer(notify, name="notify")
 
 
 @app.command()
@@ -230,6 +233,19 @@ def serve(
 
     request = ServeRequest(host=host, port=port, slots=slots, drain_seconds=drain_seconds, poll=poll)
     raise typer.Exit(serve_command(request))
+
+
+@app.command()
+def deliveries(
+    source: Annotated[str, typer.Option(help="Only from there: github, jira, linear, sentry, generic.")] = "",
+    status: Status = "",
+    limit: Newest = 50,
+    json: Json = False,
+) -> None:
+    """Show what reached the bot from other systems, what became of it, and why."""
+    from pullwright.cli.commands.deliveries import deliveries_command
+
+    raise typer.Exit(deliveries_command(source=source, status=status, limit=limit, json=json))
 
 
 @app.command()

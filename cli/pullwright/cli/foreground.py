@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import anyio
 from anyio import CancelScope, create_task_group, move_on_after
@@ -19,6 +20,10 @@ from pullwright.cli.begin import begun_or_ended
 from pullwright.cli.follow import Follower, shown_live
 from pullwright.cli.render import View, printable
 from pullwright.cli.settings import Settings
+from pullwright.cli.telemetry_wiring import followed
+
+if TYPE_CHECKING:
+    from pullwright.integrations.sentry.telemetry import Telemetry
 
 SHOW_SECONDS = 10.0
 """How long showing the last entries of an interrupted run may take."""
@@ -42,12 +47,14 @@ class Foreground:
         *,
         interactive: bool,
         place: str = "",
+        sending: Telemetry | None = None,
     ) -> None:
         self._store = store
         self._settings = settings
         self._view = view
         self._task = task
         self._interactive = interactive
+        self._sending = sending
         self._follower = Follower(store, task.id, view)
         self._engine = QueueEngine(store, wiring.this_worker(settings, slots=1, place=place), only=task.id)
         self._over = False
@@ -69,7 +76,7 @@ class Foreground:
                     on_delta=lambda task_id: self._view.delta if task_id == self._task.id else None,
                 ) as advance,
             ):
-                await self._work(advance)
+                await self._work(followed(advance, self._store, self._sending))
         finally:
             with move_on_after(SHOW_SECONDS, shield=True):
                 await self._follower.catch_up()

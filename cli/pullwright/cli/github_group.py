@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pullwright.cli.options import Json
+from pullwright.cli.options import Json, Newest, Status
 
 github = typer.Typer(help="The bot on GitHub: set it up, check it, see what reached it.", no_args_is_help=True)
 
@@ -106,15 +106,11 @@ def check(
 
 
 @github.command()
-def deliveries(
-    status: Annotated[str, typer.Option(help="Only those: waiting, filed, refused, failed …")] = "",
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many, the newest first.")] = 50,
-    json: Json = False,
-) -> None:
-    """Show what reached the bot, what became of it, and why."""
-    from pullwright.cli.commands.github_deliveries import deliveries_command
+def deliveries(status: Status = "", limit: Newest = 50, json: Json = False) -> None:
+    """Show what reached the bot from GitHub; the same as `agent deliveries --source github`."""
+    from pullwright.cli.commands.deliveries import deliveries_command
 
-    raise typer.Exit(deliveries_command(status=status, limit=limit, json=json))
+    raise typer.Exit(deliveries_command(source="github", status=status, limit=limit, json=json))
 
 
 @github.command()

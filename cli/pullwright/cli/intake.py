@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from pullwright.agents.budget import Budget
 from pullwright.agents.change import RepositoryRef
+from pullwright.agents.clock import in_utc
 from pullwright.agents.errors import ConfigError
 from pullwright.agents.ports.code_host import Access, CodeHost, Issue
 from pullwright.agents.task import TaskSpec
@@ -76,9 +77,9 @@ def moment(text: str, now: datetime) -> datetime:
     try:
         match = _FROM_NOW.fullmatch(text.strip())
         if match is not None:
-            return (now + timedelta(**{_UNITS[match["unit"]]: float(match["number"])})).astimezone(UTC)
+            return in_utc(now + timedelta(**{_UNITS[match["unit"]]: float(match["number"])}))
         typed = datetime.fromisoformat(text.strip())
-        return (typed if typed.tzinfo else typed.replace(tzinfo=now.tzinfo)).astimezone(UTC)
+        return in_utc(typed if typed.tzinfo else typed.replace(tzinfo=now.tzinfo))
     except (ValueError, OverflowError):
         raise ConfigError(
             f"{text!r} is no moment; give something like +2h, +30m or {now:%Y-%m-%dT%H:%M} (ISO 8601)"

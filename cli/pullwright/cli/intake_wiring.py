@@ -13,9 +13,11 @@ from pullwright.agents.intake.catch_up import EVERY_SECONDS, CatchUp
 from pullwright.agents.intake.reception import Reception
 from pullwright.agents.ports.durable import DurableStore
 from pullwright.agents.ports.lease import Worker
+from pullwright.cli.generic_wiring import open_generic
 from pullwright.cli.github_wiring import open_github
 from pullwright.cli.intake_parts import Intake, budget_of, marker_key, repository_of
 from pullwright.cli.jira_wiring import open_jira
+from pullwright.cli.linear_wiring import open_linear
 from pullwright.cli.sentry_wiring import Surroundings, open_sentry
 from pullwright.cli.settings import Settings
 
@@ -34,6 +36,8 @@ async def open_intake(settings: Settings, store: DurableStore, *, poll: float = 
     jira = await to_thread.run_sync(lambda: open_jira(settings, store, poll=bool(poll)))
     sentry = await to_thread.run_sync(lambda: _sentry(settings, store, poll=bool(poll)))
     others = jira | sentry
+    others |= await to_thread.run_sync(lambda: open_linear(settings, store, poll=bool(poll)))
+    others |= await to_thread.run_sync(lambda: open_generic(settings, store, poll=bool(poll)))
     if poll and others.sources and not settings.github_bot_login and not settings.github_webhook_secrets:
         return others  # whoever polls something else does not have to poll GitHub
     return await open_github(settings, store, poll=bool(poll)) | others
@@ -70,4 +74,10 @@ def _sentry(settings: Settings, store: DurableStore, *, poll: bool) -> Intake:
         budget=budget_of(settings),
     )
     parts = open_sentry(settings, around, poll=poll, reporter=True)
-    return Intake(doors=parts.doors, handlers=parts.handlers, sources=parts.sources, reports=parts.reports)
+    return Intake(
+        doors=parts.doors,
+        handlers=parts.handlers,
+        sources=parts.sources,
+        reports=parts.reports,
+        landings=parts.landings,
+    )

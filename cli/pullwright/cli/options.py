@@ -14,4 +14,6 @@ Slots = Annotated[
 DrainSeconds = Annotated[
     float, typer.Option(min=0, help="After SIGTERM, how long runs may take to the end of their step.")
 ]
+Status = Annotated[str, typer.Option("--status", help="Only those: waiting, filed, refused, failed …")]
+Newest = Annotated[int, typer.Option("--limit", min=1, max=1000, help="How many, the newest first.", metavar="N")]
 TaskId = Annotated[str, typer.Argument(help="The task's id, or its beginning.")]

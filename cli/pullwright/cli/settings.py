@@ -20,7 +20,10 @@ from pullwright.agents.budget import DayLimits, Limit, Scope
 from pullwright.agents.egress import EgressMode
 from pullwright.agents.errors import ConfigError
 from pullwright.agents.ports.model import ReasoningEffort
+from pullwright.cli.generic_settings import GENERIC_TRUSTED_ONLY, GenericFields
 from pullwright.cli.jira_settings import JIRA_TRUSTED_ONLY, JiraFields
+from pullwright.cli.linear_settings import LINEAR_TRUSTED_ONLY, LinearFields
+from pullwright.cli.notify_settings import NOTIFY_TRUSTED_ONLY, NotifyFields
 from pullwright.cli.sentry_settings import SENTRY_TRUSTED_ONLY, SentryFields
 from pullwright.cli.settings_tables import EndpointTable, ProfileName, ScheduleTable
 from pullwright.cli.speech import keep_quiet_about
@@ -75,7 +78,10 @@ TRUSTED_ONLY = frozenset(
         "sandbox_runtime",
         "sandbox_disk_mb",
         "schedules",
+        *GENERIC_TRUSTED_ONLY,
         *JIRA_TRUSTED_ONLY,
+        *LINEAR_TRUSTED_ONLY,
+        *NOTIFY_TRUSTED_ONLY,
         *SENTRY_TRUSTED_ONLY,
         *(f"{scope}{limit}" for scope in (Scope.REPOSITORY_DAY, Scope.DAY) for limit in Limit),
     }
@@ -96,7 +102,7 @@ def _effort(word: Any) -> Any:
 Dollars = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
 
 
-class Settings(JiraFields, SentryFields, BaseSettings):
+class Settings(GenericFields, JiraFields, LinearFields, NotifyFields, SentryFields, BaseSettings):
     """Every setting, with its meaning; the same names in upper case after ``AGENT_`` are the variables."""
 
     model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
@@ -272,7 +278,8 @@ class Settings(JiraFields, SentryFields, BaseSettings):
         single = (self.github_token, self.github_app_private_key, self.endpoint_key, self.api_token)
         held = (*single, *keys, *self.github_webhook_secrets)
         own = filter(None, (secret.get_secret_value() for secret in held))
-        return (*own, *self.jira_secrets, *self.sentry_secrets)
+        trackers = (*self.jira_secrets, *self.linear_secrets, *self.sentry_secrets)
+        return (*own, *self.generic_secrets, *self.notify_secrets, *trackers)
 
     @classmethod
     def settings_customise_sources(

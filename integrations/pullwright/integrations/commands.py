@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from pullwright.integrations.markdown import Kind, segments
 from pullwright.integrations.untrusted import sanitise
@@ -49,6 +50,18 @@ class Verb(StrEnum):
         return self not in {Verb.STOP, Verb.STATUS, Verb.HELP}
 
 
+BARE_WORDS: Final[Mapping[Verb, str]] = {
+    Verb.RUN: "Yes, go on.",
+    Verb.CONTINUE: "Yes, go on.",
+    Verb.ANSWER: "Yes, go on.",
+    Verb.FIX: "Fix this.",
+    Verb.PLAN: "Say how you would go on, before you do.",
+    Verb.RETRY: "Try again.",
+    Verb.REBASE: "Bring the branch up to date with its base.",
+}
+"""What a verb tells a task without an instruction."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentRequest:
     """One request of a text."""
@@ -60,6 +73,12 @@ class AgentRequest:
     """Such as ``model`` and ``base``, names in lower case; nobody has checked the values."""
     unknown: str = ""
     """The word that is no verb, when the verb is HELP because of it."""
+
+    @property
+    def base(self) -> str:
+        """The branch that ``base=`` names; empty for none, and for what can be no name of a branch."""
+        named = self.arguments.get("base", "")
+        return named if is_branch(named) else ""
 
 
 def read_request(text: str, mention: re.Pattern[str] | None) -> AgentRequest | None:
@@ -79,6 +98,16 @@ def read_request(text: str, mention: re.Pattern[str] | None) -> AgentRequest | N
     if mention is None or not (found := mention.search(visible)):
         return None
     return _addressed(plain[: found.start()], plain[found.end() :])
+
+
+def words_of(asked: AgentRequest, bare: Mapping[Verb, str] = BARE_WORDS) -> str:
+    """Return what a live task is told: the instruction, or what the bare verb means."""
+    return asked.instruction or bare.get(asked.verb, "Go on.")
+
+
+def is_branch(name: str) -> bool:
+    """Whether a value of ``base=`` may be the name of a branch: no option, no range, nothing that leads elsewhere."""
+    return not (name.startswith(("-", "/", ".")) or ".." in name or "//" in name or ":" in name or "@" in name)
 
 
 def _command(rest: str) -> AgentRequest:

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from pullwright.integrations.testing.contract_gate import ContractGate, RecordedRequest, contracts_folder
+from pullwright.integrations.testing.github_gate import GITHUB
 from tests.means import NO_DOCUMENTS
 
 needs_documents = pytest.mark.skipif(
-    not ContractGate().active,
+    not ContractGate(GITHUB).active,
     reason=NO_DOCUMENTS,
 )
 CREATE = RecordedRequest(
@@ -25,7 +26,7 @@ CREATE = RecordedRequest(
 
 @needs_documents
 def test_a_good_request_passes() -> None:
-    assert ContractGate().check(CREATE) is None
+    assert ContractGate(GITHUB).check(CREATE) is None
 
 
 @needs_documents
@@ -42,14 +43,14 @@ def test_a_good_request_passes() -> None:
     ids=["missing", "type", "path", "method", "query", "number"],
 )
 def test_a_bad_request_does_not(request_: RecordedRequest, reason: str) -> None:
-    violation = ContractGate().check(request_)
+    violation = ContractGate(GITHUB).check(request_)
     assert violation is not None
     assert reason in violation.reason.lower()
     assert request_.path in violation.request
 
 
 def test_without_documents_the_gate_is_off(tmp_path: Path) -> None:
-    gate = ContractGate(tmp_path)
+    gate = ContractGate(GITHUB, tmp_path)
     assert not gate.active
     assert gate.check(replace(CREATE, body=b"nonsense")) is None
 

@@ -17,6 +17,7 @@ from pullwright.integrations.testing.access import TokenRights
 from pullwright.integrations.testing.forge_state import Repository
 from pullwright.integrations.testing.rehearsal import Rehearsal
 from pullwright.integrations.testing.sample_repositories import SAMPLES
+from pullwright.integrations.testing.sentry_sink import SentrySink
 from tests.integration.forge.receiver import Receiver, receiving
 
 ROOT = Path(__file__).parents[3]
@@ -104,6 +105,32 @@ def test_without_a_workflow_run_it_is_one_line(event: Event, shop: Repository) -
     done = event("issues", GITHUB_EVENT_PATH="")
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
     assert "no workflow run" in done.stderr
+
+
+def test_a_dsn_that_is_none_is_said(event: Event, shop: Repository) -> None:
+    done = event("issues", SENTRY_DSN="nonsense")
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert "SENTRY_DSN is no DSN" in done.stderr
+
+
+@pytest.mark.docker
+def test_a_run_of_a_workflow_sends_its_spans(
+    rehearsal: Rehearsal, shop: Repository, event: Event, tmp_path: Path
+) -> None:
+    (tmp_path / "sink").mkdir()
+    sink = SentrySink(tmp_path / "sink")
+    try:
+        trusted = tmp_path / "trusted.pem"
+        trusted.write_text(rehearsal.forge.ca_file.read_text() + sink.ca_file.read_text())
+        rehearsal.person("ann").label(shop, 42, "agent")
+        certificates = dict.fromkeys(("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"), str(trusted))
+        done = event("issues", SENTRY_DSN=sink.dsn, **certificates)
+        assert done.returncode == 0, done.stderr + done.stdout
+        [whole] = sink.items("transaction")
+        assert whole["tags"]["source"] == "github"
+        assert TOKEN.encode() not in sink.received
+    finally:
+        sink.close()
 
 
 @pytest.mark.docker

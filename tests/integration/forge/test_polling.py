@@ -127,7 +127,7 @@ async def test_label_comment_and_new_issue_are_found_without_any_hook(rehearsal:
     ann.open_issue(shop, "Slow", f"@{rehearsal.app.slug} make it fast")
     assert await server.looks() == 3
     assert await server.looks() == 0
-    assert await server.heard(1) == ["Resolve issue #1: Broken 1"]
+    assert await server.heard(1) == ["Resolve issue #1."]
     assert await server.heard(2) == ["mind the rounding"]
     assert await server.heard(3) == ["make it fast"]
     assert len(await server.store.list()) == 3

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import anyio
@@ -25,7 +26,8 @@ from pullwright.agents.ports.store import SignalKind
 from pullwright.agents.queue.memory import MemoryStore
 from pullwright.agents.task import Task, TaskStatus, WaitReason
 from pullwright.agents.testing.contracts_engine import end, until_status, work
-from pullwright.agents.worker.queue_engine import this_worker
+from pullwright.agents.worker.queue_engine import QueueEngine, Rhythm, this_worker
+from pullwright.cli import foreground as foreground_module
 from pullwright.cli import wiring
 from pullwright.cli.follow import exit_code
 from pullwright.cli.foreground import Foreground
@@ -50,6 +52,13 @@ class Shown:
 
     def note(self, text: str) -> None:
         self.notes.append(text)
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    rhythm = Rhythm(beat=0.02, tend=0.02, idle=0.03)
+    monkeypatch.setattr(foreground_module, "QueueEngine", partial(QueueEngine, rhythm=rhythm))
+    monkeypatch.setattr(foreground_module, "LOOK_SECONDS", 0.01)
 
 
 @pytest.fixture

@@ -132,7 +132,8 @@ def test_a_moment_is_from_now_or_by_the_clock_on_the_wall(text: str, meant: date
 
 
 @pytest.mark.parametrize(
-    "text", ["2h", "+2", "+h", "tomorrow", "", "+9999999d", "2026-13-01", "9999-12-31T23:59-14:00"]
+    "text",
+    ["2h", "+2", "+h", "tomorrow", "", "+9999999d", "2026-13-01", "9999-12-31T23:59-14:00", "9999-12-31T23:59Z"],
 )
 def test_what_is_no_moment_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="is no moment"):

@@ -13,11 +13,13 @@ from anyio import create_task_group, fail_after
 
 from pullwright.agents.clock import SystemClock
 from pullwright.agents.errors import EndpointMisconfigured, ModelUnavailable
+from pullwright.agents.llm import openai_model
 from pullwright.agents.pool import pool
 from pullwright.agents.ports.lease import Worker
 from pullwright.agents.queue.memory import MemoryStore
 from pullwright.agents.task import TaskStatus
 from pullwright.agents.testing.contracts_engine import Runs, until_status, work
+from pullwright.agents.testing.fake_clock import FakeClock
 from pullwright.agents.testing.scripted_endpoint import ScriptedEndpoint
 from pullwright.agents.worker.queue_engine import QueueEngine
 from pullwright.cli import model_wiring
@@ -41,6 +43,7 @@ def port() -> int:
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model_wiring, "AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr(openai_model, "SystemClock", FakeClock)  # waits between attempts take no time
 
 
 def settings(*ports: int) -> Settings:

@@ -11,6 +11,7 @@ import secrets
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,9 +33,11 @@ from pullwright.cli.reporting_wiring import reporting
 from pullwright.cli.runtime import interruptible, run_async
 from pullwright.cli.settings import Settings, load_settings
 from pullwright.cli.speech import complain, masked
+from pullwright.cli.telemetry_wiring import telemetry
 
 if TYPE_CHECKING:
     from pullwright.integrations.github.settings import GitHubSettings
+    from pullwright.integrations.sentry.telemetry import Telemetry
 
 EVENT_BYTES: Final = 25 << 20
 ACTIONS_LOGIN: Final = "github-actions[bot]"
@@ -68,11 +71,8 @@ def event_command(*, json: bool) -> int:
     event = read_event(os.environ)
     settings = as_actions(load_settings(Path.cwd()))
     model_wiring.require_endpoint(settings)
-
-    async def work() -> int:
-        return await _event(settings, event, json=json)
-
-    return run_async(interruptible, work)
+    with telemetry(settings.secrets) as sending:
+        return run_async(interruptible, partial(_event, settings, event, sending, json=json))
 
 
 def read_event(environment: Mapping[str, str]) -> Event:
@@ -121,7 +121,7 @@ def _actions_id(github: GitHubSettings) -> int:
     return asking(github).as_we_are(lambda session: read_user(session, ACTIONS_LOGIN)).id
 
 
-async def _event(settings: Settings, event: Event, *, json: bool) -> int:
+async def _event(settings: Settings, event: Event, sending: Telemetry | None, *, json: bool) -> int:
     async with wiring.open_store(settings) as store:
         # Nothing but this event is dealt with: what else is open is another run's business.
         intake = replace(await open_github(settings, store, poll=True), sources=())
@@ -137,7 +137,10 @@ async def _event(settings: Settings, event: Event, *, json: bool) -> int:
             if delivery.status is not DeliveryStatus.FILED:
                 _say(f"nothing to do, {delivery.status}: {delivery.reason}")
                 return 1 if delivery.status is DeliveryStatus.FAILED else 0
-            return await _worked_on(settings, store, delivery.task_id, place, json=json)
+            view = make_view(json=json, prices=model_wiring.price_list(settings))
+            task = await store.get(delivery.task_id)
+            foreground = Foreground(store, settings, view, task, interactive=False, place=place, sending=sending)
+            return await _worked_on(store, foreground)
 
 
 def understood(settings: Settings, event: Event) -> NewDelivery:
@@ -171,16 +174,14 @@ async def _decided(store: DurableStore, key: str) -> Delivery:
     raise IntegrationError(f"GitHub did not say within {DECIDE_SECONDS:.0f} s who asks for what; run this job again")
 
 
-async def _worked_on(settings: Settings, store: DurableStore, task_id: str, place: str, *, json: bool) -> int:
-    view = make_view(json=json, prices=model_wiring.price_list(settings))
-    task = await store.get(task_id)
-    task = await Foreground(store, settings, view, task, interactive=False, place=place).work()
+async def _worked_on(store: DurableStore, foreground: Foreground) -> int:
+    task = await foreground.work()
     if task.status is TaskStatus.WAITING:
         reason = "it needs an answer, and this run can not wait for one; say more on the issue, and ask again"
-        await store.cancel(task_id, reason=reason)
+        await store.cancel(task.id, reason=reason)
         complain(reason)
     with move_on_after(SHOW_SECONDS):
-        while await _is_shown_later(store, task_id):  # noqa: ASYNC110 - nobody tells
+        while await _is_shown_later(store, task.id):  # noqa: ASYNC110 - nobody tells
             await anyio.sleep(LOOK_SECONDS)
     return exit_code(task)
 

@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pullwright.agents.errors import DuplicateTask
 from pullwright.agents.ports.durable import DurableStore
@@ -20,6 +21,10 @@ from pullwright.cli.render import View, printable
 from pullwright.cli.runtime import interruptible, run_async
 from pullwright.cli.settings import Settings, load_settings
 from pullwright.cli.speech import complain
+from pullwright.cli.telemetry_wiring import telemetry
+
+if TYPE_CHECKING:
+    from pullwright.integrations.sentry.telemetry import Telemetry
 
 
 def run_command(request: RunRequest, *, detach: bool, json: bool) -> int:
@@ -36,7 +41,8 @@ def run_command(request: RunRequest, *, detach: bool, json: bool) -> int:
     request = replace(request, may_ask=may_ask or request.plan)
     if detach:
         return run_async(interruptible, partial(_detach, request, settings, view, json))
-    return run_async(interruptible, partial(_run, request, settings, view, interactive))
+    with telemetry(settings.secrets) as sending:
+        return run_async(interruptible, partial(_run, request, settings, view, interactive, sending))
 
 
 async def _detach(request: RunRequest, settings: Settings, view: View, json: bool) -> int:
@@ -51,7 +57,9 @@ async def _detach(request: RunRequest, settings: Settings, view: View, json: boo
     return 0
 
 
-async def _run(request: RunRequest, settings: Settings, view: View, interactive: bool) -> int:
+async def _run(
+    request: RunRequest, settings: Settings, view: View, interactive: bool, sending: Telemetry | None
+) -> int:
     async with wiring.open_store(settings) as store:
         spec = await _specify(request, settings, view)
         try:
@@ -59,8 +67,9 @@ async def _run(request: RunRequest, settings: Settings, view: View, interactive:
         except DuplicateTask:
             task = await _left_behind(store, spec)
             view.note(f"going on with task {task.id}: it was begun and left behind")
+        place = await wiring.instance_name(settings)
         task = await Foreground(
-            store, settings, view, task, interactive=interactive, place=await wiring.instance_name(settings)
+            store, settings, view, task, interactive=interactive, place=place, sending=sending
         ).work()
     if task.status is TaskStatus.WAITING:
         complain(f'it waits for you: {_one_line(task.status_reason)}; go on with: agent answer {task.id} "…"')

@@ -18,16 +18,17 @@ from pullwright.cli import model_wiring, wiring
 from pullwright.cli.capacity import default_slots
 from pullwright.cli.intake import Origin, RunRequest, specify
 from pullwright.cli.intake_wiring import open_intake, serving
+from pullwright.cli.notify_wiring import open_notifications, telling
 from pullwright.cli.reporting_wiring import reporting
 from pullwright.cli.runtime import drainable, run_async
 from pullwright.cli.schedules import reconcile
-from pullwright.cli.sentry_wiring import followed, telemetry
 from pullwright.cli.server.app import make_app
 from pullwright.cli.server.listen import listen
 from pullwright.cli.server.tasks import Filing
 from pullwright.cli.server.webhooks import Webhooks
 from pullwright.cli.settings import Settings, load_settings
 from pullwright.cli.speech import complain
+from pullwright.cli.telemetry_wiring import followed, telemetry
 
 if TYPE_CHECKING:
     from pullwright.integrations.sentry.telemetry import Telemetry
@@ -57,7 +58,7 @@ def serve_command(request: ServeRequest) -> int:
     model_wiring.require_endpoint(settings)
     if len(settings.api_token.get_secret_value()) < TOKEN_LENGTH:
         raise ConfigError("the API needs a token; set AGENT_API_TOKEN to the output of: openssl rand -hex 32")
-    with telemetry(settings.secrets, release=f"pullwright@{wiring.RELEASE}") as sending:
+    with telemetry(settings.secrets) as sending:
         return run_async(partial(_serve, settings, request, sending))
 
 
@@ -71,6 +72,7 @@ async def _serve(settings: Settings, request: ServeRequest, sending: Telemetry |
         closing = anyio.Event()
         token = settings.api_token.get_secret_value()
         intake = await open_intake(settings, store, poll=request.poll)
+        notifications = await open_notifications(settings)
         for note in intake.notes:
             complain(note)
         hooks = Webhooks(store, intake.doors, clock=SystemClock(), body_bytes=settings.webhook_max_mb << 20)
@@ -83,7 +85,8 @@ async def _serve(settings: Settings, request: ServeRequest, sending: Telemetry |
                     settings, store, holds=engine.holds, note=complain, when_ready=engine.go
                 ) as advance,
                 serving(intake, store, worker, poll=request.poll),
-                reporting(intake, store, worker),
+                reporting(intake, store, worker, host_of=wiring.code_hosts(settings)),
+                telling(notifications, store, worker),
                 create_task_group() as group,
             ):
                 port = await group.start(partial(listen, app, host=request.host, port=request.port, closing=closing))

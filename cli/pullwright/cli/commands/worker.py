@@ -15,11 +15,12 @@ from pullwright.agents.worker.queue_engine import DRAIN_SECONDS, QueueEngine
 from pullwright.cli import model_wiring, wiring
 from pullwright.cli.begin import begun_or_ended
 from pullwright.cli.capacity import default_slots
+from pullwright.cli.notify_wiring import open_notifications, telling
 from pullwright.cli.runtime import drainable, run_async
 from pullwright.cli.schedules import reconcile
-from pullwright.cli.sentry_wiring import followed, telemetry
 from pullwright.cli.settings import Settings, load_settings
 from pullwright.cli.speech import complain
+from pullwright.cli.telemetry_wiring import followed, telemetry
 
 if TYPE_CHECKING:
     from pullwright.integrations.sentry.telemetry import Telemetry
@@ -40,7 +41,7 @@ def worker_command(request: WorkerRequest) -> int:
     """Run tasks until told to end, or until none is queued if that was asked for."""
     settings = load_settings(Path.cwd())
     model_wiring.require_endpoint(settings)
-    with telemetry(settings.secrets, release=f"pullwright@{wiring.RELEASE}") as sending:
+    with telemetry(settings.secrets) as sending:
         return run_async(partial(_work, settings, request, sending))
 
 
@@ -48,6 +49,7 @@ async def _work(settings: Settings, request: WorkerRequest, sending: Telemetry |
     async with wiring.open_store(settings) as store:
         task_id = (await store.get(request.task)).id if request.task else ""
         place = await wiring.instance_name(settings)
+        notifications = await open_notifications(settings)
         if not task_id:
             await reconcile(settings, store, complain)
         worker = wiring.this_worker(settings, slots=request.slots or default_slots(settings), place=place)
@@ -65,6 +67,7 @@ async def _work(settings: Settings, request: WorkerRequest, sending: Telemetry |
 
         async def serve() -> int:
             async with (
+                telling(notifications, store, worker),
                 # A task that was handed to this process alone is ended when it can not begin, others stay queued.
                 begun_or_ended(store, task_id) if task_id else nullcontext(),
                 wiring.open_advancer(

@@ -10,24 +10,16 @@ from pullwright.agents.budget import Budget
 from pullwright.agents.change import RepositoryRef
 from pullwright.agents.ports.code_host import Issue
 from pullwright.agents.task import Task, TaskSpec
-from pullwright.integrations.commands import AgentRequest, Verb
+from pullwright.integrations import commands
+from pullwright.integrations.commands import BARE_WORDS, AgentRequest, Verb
 from pullwright.integrations.github.meanings import Actor, RepositoryFacts, WorkRequested
-from pullwright.integrations.github.reports import PHASES
 from pullwright.integrations.github.settings import GitHubSettings
 from pullwright.integrations.github.status_text import StatusReport
 from pullwright.integrations.time_of_check import as_of
 from pullwright.integrations.untrusted import render_issue, sanitise_line
 
 _LOGIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,98}[A-Za-z0-9_])?(?:\[bot\])?", re.ASCII)
-_DEFAULT_WORDS = {
-    Verb.RUN: "Yes, go on.",
-    Verb.CONTINUE: "Yes, go on.",
-    Verb.ANSWER: "Yes, go on.",
-    Verb.FIX: "Fix this, and the failing checks if there are any.",
-    Verb.PLAN: "Say how you would go on, before you do.",
-    Verb.RETRY: "Try again.",
-    Verb.REBASE: "Bring the branch up to date with its base.",
-}
+_BARE_WORDS = {**BARE_WORDS, Verb.FIX: "Fix this, and the failing checks if there are any."}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,10 +66,10 @@ def specify(
     title = sanitise_line(then.title)
     asked = request.request
     return TaskSpec(
-        instruction=asked.instruction or f"Resolve issue #{then.number}: {title}",
+        instruction=asked.instruction or f"Resolve issue #{then.number}.",
         repository=repository,
         source="github",
-        base_ref=_base(asked),
+        base_ref=asked.base,
         title=title,
         context=render_issue(then, boundary),
         images=then.images,
@@ -117,21 +109,15 @@ def follow_up(parent: Task, words: str, *, work_key: str, by: str = "") -> TaskS
 
 def words_of(asked: AgentRequest | None, *, body: str = "", path: str = "") -> str:
     """Return what a task is told: the instruction, or what the bare verb means."""
-    said = body if asked is None else asked.instruction or _DEFAULT_WORDS.get(asked.verb, "Go on.")
+    said = body if asked is None else commands.words_of(asked, _BARE_WORDS)
     return f"About {sanitise_line(path)}: {said}" if path else said
 
 
 def report_on(task: Task) -> StatusReport:
     """Return how a task stands, for people."""
     return StatusReport(
-        phase=PHASES[task.status],
+        status=task.status,
         detail=task.status_reason,
         branch=task.branch,
         pull_request_url=task.pull_request_url,
     )
-
-
-def _base(asked: AgentRequest) -> str:
-    base = asked.arguments.get("base", "")
-    odd = base.startswith(("-", "/", ".")) or ".." in base or "//" in base or ":" in base or "@" in base
-    return "" if odd else base

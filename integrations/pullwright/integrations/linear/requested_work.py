@@ -2,35 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final
 
 from pullwright.agents.budget import Budget
 from pullwright.agents.change import RepositoryRef
 from pullwright.agents.task import TaskSpec
-from pullwright.integrations.commands import AgentRequest, Verb, is_branch
+from pullwright.integrations.commands import AgentRequest, Verb
 from pullwright.integrations.linear.reading import IssueThen
-from pullwright.integrations.linear.repository_choice import Chosen
-from pullwright.integrations.markdown import clip
-from pullwright.integrations.untrusted import (
-    COMMENT_LIMIT,
-    COMMENTS_LIMIT,
-    Trust,
-    fence,
-    sanitise,
-    sanitise_line,
-)
-
-_DEFAULT_WORDS: Final = {
-    Verb.RUN: "Yes, go on.",
-    Verb.CONTINUE: "Yes, go on.",
-    Verb.ANSWER: "Yes, go on.",
-    Verb.FIX: "Fix this.",
-    Verb.PLAN: "Say how you would go on, before you do.",
-    Verb.RETRY: "Try again.",
-    Verb.REBASE: "Bring the branch up to date with its base.",
-}
+from pullwright.integrations.markdown import bullets
+from pullwright.integrations.repository_choice import Chosen
+from pullwright.integrations.untrusted import fence, fence_comments, sanitise_line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,13 +50,12 @@ def specify(
         boundary: As for ``untrusted.fence``.
     """
     title = sanitise_line(f"{issue.identifier} {issue.title}")
-    base = asked.arguments.get("base", "")
     where = f"\n\nIt is about what is below {chosen.path!r} in this repository." if chosen.path else ""
     return TaskSpec(
-        instruction=(asked.instruction or f"Resolve issue {title}") + where,
+        instruction=(asked.instruction or f"Resolve issue {sanitise_line(issue.identifier)}.") + where,
         repository=repository,
         source="linear",
-        base_ref=base if is_branch(base) and base else chosen.base,
+        base_ref=asked.base or chosen.base,
         title=title,
         context=context_of(issue, boundary),
         images=issue.images,
@@ -85,6 +65,7 @@ def specify(
         may_ask=True,
         approve_plan=asked.verb is Verb.PLAN,
         fixes=(issue.identifier,),
+        ticket=issue.identifier,
     )
 
 
@@ -93,31 +74,8 @@ def context_of(issue: IssueThen, boundary: str) -> str:
     head = f"title: {sanitise_line(issue.title)}\n\nstate: {sanitise_line(issue.state)}\n\n{issue.description}"
     parts = [
         fence(f"the Linear issue {issue.identifier}", head, boundary, author=issue.author),
-        *_comments(issue, boundary),
-        *([fence("what is linked with the issue", _list(issue.linked), boundary)] if issue.linked else []),
+        *fence_comments("a comment on the issue", issue.comments, boundary),
+        *([fence("what is linked with the issue", bullets(issue.linked), boundary)] if issue.linked else []),
     ]
-    notes = _list(sanitise_line(note, 1000) for note in issue.notes)
+    notes = bullets(sanitise_line(note, 1000) for note in issue.notes)
     return "\n\n".join([*parts, *([f"Left out:\n{notes}"] if notes else [])])
-
-
-def words_of(asked: AgentRequest) -> str:
-    """Return what a live task is told: the instruction, or what the bare verb means."""
-    return asked.instruction or _DEFAULT_WORDS.get(asked.verb, "Go on.")
-
-
-def _comments(issue: IssueThen, boundary: str) -> Iterable[str]:
-    kept: list[str] = []
-    room = COMMENTS_LIMIT
-    for comment in reversed(issue.comments):
-        body = clip(sanitise(comment.body), COMMENT_LIMIT).strip()
-        room -= len(body)
-        if room < 0:
-            break
-        kept.append(fence("a comment on the issue", body, boundary, author=comment.author, trust=Trust.OUTSIDER))
-    if left := len(issue.comments) - len(kept):
-        yield f"{left} older comments were left out."
-    yield from reversed(kept)
-
-
-def _list(lines: Iterable[str]) -> str:
-    return "\n".join(f"- {line}" for line in lines)

@@ -199,7 +199,7 @@ async def test_trying_again_goes_on_with_the_pull_request(scene: Scene, where: s
         button = check(app={"id": 77}, external_id=parent.id)
         decision = await scene.decide("check_run.rerequested", check_run=button)
     spec = spec_of(decision)
-    assert (spec.instruction, spec.work_key) == ("Resolve issue #7: Broken", PULL_KEY)
+    assert (spec.instruction, spec.work_key) == ("Resolve issue #7.", PULL_KEY)
     assert spec.continues is not None
 
 

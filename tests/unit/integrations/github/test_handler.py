@@ -42,7 +42,7 @@ def scene() -> Scene:
 async def test_a_label_makes_a_task_for_the_issue(scene: Scene) -> None:
     decision = await scene.decide("issues.labeled", issue=ISSUE, label={"name": "agent"})
     spec = spec_of(decision)
-    assert (spec.instruction, spec.issue_number) == ("Resolve issue #7: Broken", 7)
+    assert (spec.instruction, spec.issue_number) == ("Resolve issue #7.", 7)
     assert (spec.work_key, spec.source, spec.may_ask) == ("github.com/5#7", "github", True)
     assert (spec.repository.url, spec.repository.slug) == ("https://github.com/acme/shop.git", "acme/shop")
     assert "See log." in spec.context
