@@ -19,9 +19,10 @@ test: setup-test engine   ## set up, then everything that can be tested on one m
 	@scripts/check static
 	@AGENT_EXAMPLES=$${AGENT_EXAMPLES:-40} $(PY) -m pytest -n auto --dist loadscope --durations=20
 
+# One process more than there are cores: some tests wait.
 check: setup-test         ## format, lint, types, architecture, unit tests; under a minute
 	@scripts/check static
-	@$(PY) -m pytest -q -n auto tests/unit tests/contract tests/test_architecture.py -m "not docker"
+	@$(PY) -m pytest -q -n $$(($$(nproc) + 1)) --dist worksteal tests/unit tests/contract tests/test_architecture.py -m "not docker"
 
 chaos: setup-test engine  ## an hour of kill -9 on workers, containers and PostgreSQL; prints the seed, AGENT_CHAOS_SEED repeats it
 	@AGENT_CHAOS_HITS=$${AGENT_CHAOS_HITS:-1000} AGENT_CHAOS_GONE_SECONDS=$${AGENT_CHAOS_GONE_SECONDS:-60} \

@@ -12,8 +12,9 @@ from hypothesis import settings
 
 assert httpcore2  # imported before the loop runs: its import reads a file
 
-# Enough to find what breaks while the suite stays quick; AGENT_EXAMPLES=1000 looks longer.
-settings.register_profile("pullwright", max_examples=int(os.environ.get("AGENT_EXAMPLES", "40")))
+# Enough to find what breaks while the suite stays quick. `make test` takes twice as many;
+# AGENT_EXAMPLES=1000 looks longer.
+settings.register_profile("pullwright", max_examples=int(os.environ.get("AGENT_EXAMPLES", "20")))
 settings.load_profile("pullwright")
 
 
@@ -43,7 +44,7 @@ def blockbuster() -> BlockBuster:
     return BlockBuster(ours, excluded_modules=["pullwright.agents.testing"])
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _no_blocking_call_in_the_event_loop(blockbuster: BlockBuster) -> Iterator[None]:
     blockbuster.activate()
     try:

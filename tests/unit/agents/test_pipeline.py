@@ -21,6 +21,7 @@ from pullwright.agents.events import (
 from pullwright.agents.message import AssistantMessage, ToolResult
 from pullwright.agents.ports.model import ModelReply, ModelRequest, ReplyClass
 from pullwright.agents.task import TaskStatus
+from pullwright.agents.testing.contracts_engine import until
 from pullwright.agents.testing.fake_code_host import FakeCodeHost
 from pullwright.agents.testing.fake_sandbox import FakeProvider
 from pullwright.agents.testing.scripted_model import Reply, ScriptedModel, ScriptItem
@@ -234,8 +235,10 @@ async def test_cancel_from_elsewhere_ends_the_run_and_keeps_the_work(scene: Make
 async def test_a_worker_that_stops_gives_the_run_back(scene: MakeScene) -> None:
     stage = scene([WRITE, Reply(calls=[("bash", {"command": "forever"})]), finish()])
     task = await stage.file()
-    with anyio.move_on_after(0.3) as scope:
-        await stage.advance(task)
-    assert scope.cancelled_caught
+    async with anyio.create_task_group() as group:
+        group.start_soon(stage.advance, task)
+        await until(lambda: len(stage.model.requests) == 2)
+        await anyio.wait_all_tasks_blocked()
+        group.cancel_scope.cancel()
     assert (await stage.store.get(task.id)).status is TaskStatus.QUEUED
     assert (await stage.advance(task)).status is TaskStatus.SUCCEEDED

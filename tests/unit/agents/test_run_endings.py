@@ -17,6 +17,7 @@ from pullwright.agents.llm.prices import Price, PriceList, Prices
 from pullwright.agents.message import AssistantMessage
 from pullwright.agents.ports.model import ModelReply, ReplyClass
 from pullwright.agents.task import TaskStatus
+from pullwright.agents.testing.contracts_engine import until
 from pullwright.agents.testing.fake_code_host import FakeCodeHost
 from pullwright.agents.testing.scripted_model import Reply, ScriptedModel, ScriptItem
 from tests.unit.agents.pipeline_scene import LOOK, WRITE, Scene, finish
@@ -65,8 +66,11 @@ async def test_a_failed_and_a_canceled_run_release_their_conversation_too(tmp_pa
         model=ScriptedModel([Reply(calls=[("bash", {"command": "forever"})])]), patches=tmp_path / "patches"
     )
     task = await waiting.file()
-    with anyio.move_on_after(0.3):
-        await waiting.advance(task)
+    async with anyio.create_task_group() as group:
+        group.start_soon(waiting.advance, task)
+        await until(lambda: len(waiting.model.requests) == 1)
+        await anyio.wait_all_tasks_blocked()
+        group.cancel_scope.cancel()
     assert waiting.model.released == [task.id]
 
 

@@ -139,7 +139,7 @@ CASES = (
     missing(Quirk.F26_CUT_ARGUMENTS, "vllm", "reply length", "'length'"),
     warned(Quirk.F26_EMPTY, "vllm", "plain call", "empty"),
     warned(Quirk.F26_BLANK, "vllm", "plain call", "empty"),
-    missing(Quirk.F26_REPEATS, "vllm", "reply length", "stops by itself"),
+    missing(Quirk.F26_REPEATS, "vllm", "reply length", "stops by itself", options={"piece": 200}),
     missing(Quirk.F27_SLOW_START, "vllm", "time", "took too long", patience=0.2),
     missing(Quirk.F27_TRICKLE, "vllm", "time", "took too long", patience=0.1, options={"seconds": 0.05}),
     missing(Quirk.F27_ENDLESS, "vllm", "time", "took too long", patience=0.2),

@@ -57,8 +57,8 @@ async def test_while_nothing_is_due_it_hardly_looks() -> None:
     store = Moody(FakeClock())
     await store.put_schedule(a_schedule())
     async with create_task_group() as group:
-        group.start_soon(Timekeeper(store, every=5.0, pause=0.01).go_on)
-        await anyio.sleep(0.3)
+        group.start_soon(Timekeeper(store, every=5.0, pause=0.001).go_on)
+        await anyio.sleep(0.05)
         group.cancel_scope.cancel()
     assert store.asked == 0
 
@@ -71,7 +71,7 @@ async def test_who_comes_for_one_task_files_no_others() -> None:
     clock.advance(3601)
 
     async def advance(segment: Segment) -> None:
-        await anyio.sleep(0.2)
+        await anyio.sleep(0.1)  # some looks long
         await end(store, segment.task)
 
     with fail_after(5):

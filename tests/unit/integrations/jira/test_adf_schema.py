@@ -23,7 +23,7 @@ def test_no_text_of_any_document_is_lost(document: Node) -> None:
 def test_every_node_of_the_schema_is_among_them() -> None:
     seen: set[str] = set()
 
-    @settings(max_examples=1500, derandomize=True, database=None, deadline=None)
+    @settings(max_examples=500, derandomize=True, database=None, deadline=None)
     @given(DOCUMENTS)
     def look(document: Node) -> None:
         seen.update(kinds_in(document))

@@ -7,8 +7,9 @@ import pytest
 
 from pullwright.agents.errors import ConfigError, RemoteUnavailable
 from pullwright.agents.testing.fake_clock import FakeClock
-from pullwright.integrations.jira.authority import CACHE_SECONDS, Authority, AuthorityPolicy, Rule
+from pullwright.integrations.jira.authority import Authority, AuthorityPolicy, Rule
 from pullwright.integrations.jira.meanings import Actor, BotIdentity
+from pullwright.integrations.remembered import REMEMBERED_SECONDS
 
 pytestmark = pytest.mark.anyio
 
@@ -80,7 +81,7 @@ async def test_a_right_that_was_taken_away_ends_soon() -> None:
         assert (await judge.decide(ann, project="SHOP")).allowed
     assert company.asked == ["ann"]
     company.in_groups.clear()
-    await clock.sleep(CACHE_SECONDS + 1)
+    await clock.sleep(REMEMBERED_SECONDS + 1)
     assert not (await judge.decide(ann, project="SHOP")).allowed
 
 

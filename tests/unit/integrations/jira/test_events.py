@@ -16,7 +16,7 @@ from pullwright.integrations.jira import meanings as m
 from pullwright.integrations.jira.deliveries import JiraDelivery, parse_delivery
 from pullwright.integrations.jira.door import new_delivery
 from pullwright.integrations.jira.events import interpret
-from pullwright.integrations.jira.meaning_codec import meaning_from_json, meaning_to_json
+from pullwright.integrations.jira.meaning_codec import CODEC
 from tests.means import NO_DOCUMENTS
 from tests.unit.integrations.jira.shared_payloads import WEBHOOKS, real_payloads
 
@@ -238,13 +238,13 @@ def test_meanings_survive_the_inbox() -> None:
     labelled = change("labels", (None, ""), (None, "agent"))
     for found in (meaning(changelog=labelled), meaning("comment_created", comment=comment("/agent status")),
                   meaning("comment_deleted", comment=comment("x")), meaning("jira:issue_deleted")):  # fmt: skip
-        assert meaning_from_json(meaning_to_json(found)) == found
+        assert CODEC.from_json(CODEC.to_json(found)) == found
         kept = new_delivery(found, "main", found.delivery_id)
         assert (kept.source, kept.work_key, kept.ignored) == ("jira", "jira:acme.atlassian.net/10100", "")
     ignored = new_delivery(meaning(), "main", "k")
     assert (ignored.content, ignored.ignored, ignored.meaning_key) == ("", NOTHING, "")
     with pytest.raises(ValueError, match="not known to this release"):
-        meaning_from_json('{"kind": "Other", "meaning": {}}')
+        CODEC.from_json('{"kind": "Other", "meaning": {}}')
 
 
 HEADERS = [("content-type", "application/json; charset=utf-8")]
@@ -330,4 +330,4 @@ def test_a_damaged_payload_raises_nothing(data: st.DataObject) -> None:
     found = interpret(JiraDelivery(id="x", document=document), BOT)
     assert isinstance(found, m.Meaning)
     if not isinstance(found, m.Ignored):
-        assert meaning_from_json(meaning_to_json(found)) == found
+        assert CODEC.from_json(CODEC.to_json(found)) == found

@@ -7,14 +7,8 @@ from typing import Any
 import pytest
 
 from pullwright.agents.errors import ConfigError
-from pullwright.integrations.jira.repository_choice import (
-    Chosen,
-    Rank,
-    RepositoryChoice,
-    RepositoryRule,
-    TicketTraits,
-    Unsure,
-)
+from pullwright.integrations.jira.repository_choice import RepositoryRule, TicketTraits
+from pullwright.integrations.repository_choice import Chosen, RepositoryChoice, Unsure
 
 
 def rule(repository: str, **more: str) -> RepositoryRule:
@@ -28,7 +22,7 @@ RULES = [
     rule("acme/ops", label="infra"),
     rule("acme/app", field="Team", value="mobile*"),
 ]
-CHOICE = RepositoryChoice(RULES, field="Repository")
+CHOICE = RepositoryChoice(RULES, tracker="Jira")
 
 
 def ticket(project: str = "SHOP", **more: Any) -> TicketTraits:
@@ -36,24 +30,24 @@ def ticket(project: str = "SHOP", **more: Any) -> TicketTraits:
 
 
 @pytest.mark.parametrize(
-    ("traits", "named", "repository", "rank"),
+    ("traits", "named", "repository"),
     [
-        (ticket(), "", "acme/web", Rank.PROJECT),
-        (ticket("shop"), "", "acme/web", Rank.PROJECT),
-        (ticket(components=("api v2",)), "", "acme/api", Rank.COMPONENT),
-        (ticket("X", components=("Payments",)), "", "acme/pay", Rank.COMPONENT),
-        (ticket(labels=("infra",)), "", "acme/ops", Rank.LABEL),
-        (ticket(labels=("infra",), components=("Payments",)), "", "acme/pay", Rank.COMPONENT),
-        (ticket("X", fields={"team": "Mobile Apps"}), "", "acme/app", Rank.FIELD),
-        (ticket(labels=("repo:Acme/Ops",), components=("Payments",)), "", "acme/ops", Rank.LABEL_OR_FIELD),
-        (ticket(fields={"repository": "acme/pay"}), "", "acme/pay", Rank.LABEL_OR_FIELD),
-        (ticket(fields={"repository": "acme/pay"}), "acme/ops", "acme/ops", Rank.COMMAND),
+        (ticket(), "", "acme/web"),
+        (ticket("shop"), "", "acme/web"),
+        (ticket(components=("api v2",)), "", "acme/api"),
+        (ticket("X", components=("Payments",)), "", "acme/pay"),
+        (ticket(labels=("infra",)), "", "acme/ops"),
+        (ticket(labels=("infra",), components=("Payments",)), "", "acme/pay"),
+        (ticket("X", fields={"team": "Mobile Apps"}), "", "acme/app"),
+        (ticket(labels=("repo:Acme/Ops",), components=("Payments",)), "", "acme/ops"),
+        (ticket(fields={"repository": "acme/pay"}), "", "acme/pay"),
+        (ticket(fields={"repository": "acme/pay"}), "acme/ops", "acme/ops"),
     ],
 )
-def test_what_is_said_most_exactly_decides(traits: TicketTraits, named: str, repository: str, rank: Rank) -> None:
-    chosen = CHOICE.choose(traits, named=named)
+def test_what_is_said_most_exactly_decides(traits: TicketTraits, named: str, repository: str) -> None:
+    chosen = CHOICE.choose(traits, named=named, field=traits.text_of("Repository"))
     assert isinstance(chosen, Chosen)
-    assert (chosen.repository, chosen.rank) == (repository, rank)
+    assert chosen.repository == repository
 
 
 @pytest.mark.parametrize(
@@ -70,7 +64,7 @@ def test_what_is_said_most_exactly_decides(traits: TicketTraits, named: str, rep
     ],
 )
 def test_else_somebody_is_asked(traits: TicketTraits, named: str, reason: str) -> None:
-    unsure = CHOICE.choose(traits, named=named)
+    unsure = CHOICE.choose(traits, named=named, field=traits.text_of("Repository"))
     assert isinstance(unsure, Unsure)
     assert reason in unsure.reason
     assert set(unsure.choices) <= {one.repository for one in RULES}
@@ -78,18 +72,18 @@ def test_else_somebody_is_asked(traits: TicketTraits, named: str, reason: str) -
 
 def test_the_folder_and_the_branch_come_with_the_rule() -> None:
     chosen = CHOICE.choose(ticket(components=("API",)))
-    assert chosen == Chosen(repository="acme/api", path="services/api", base="dev", rank=Rank.COMPONENT)
+    assert chosen == Chosen(repository="acme/api", path="services/api", base="dev")
     named = CHOICE.choose(ticket(components=("API",)), named="acme/api")
     assert isinstance(named, Chosen)
     assert named.path == "services/api"
-    two = RepositoryChoice([rule("a/b", component="x", path="x"), rule("a/b", component="y", path="y")])
-    assert two.choose(ticket(components=("x", "y"))) == Chosen(repository="a/b", rank=Rank.COMPONENT)
+    two = RepositoryChoice([rule("a/b", component="x", path="x"), rule("a/b", component="y", path="y")], tracker="Jira")
+    assert two.choose(ticket(components=("x", "y"))) == Chosen(repository="a/b")
 
 
 def test_the_only_repository_is_the_one() -> None:
-    assert RepositoryChoice([rule("a/b")]).choose(ticket("ANY")) == Chosen(repository="a/b")
-    assert isinstance(RepositoryChoice([rule("a/b", project="X")]).choose(ticket("ANY")), Unsure)
-    assert isinstance(RepositoryChoice([rule("a/b"), rule("a/c")]).choose(ticket("ANY")), Unsure)
+    assert RepositoryChoice([rule("a/b")], tracker="Jira").choose(ticket("ANY")) == Chosen(repository="a/b")
+    assert isinstance(RepositoryChoice([rule("a/b", project="X")], tracker="Jira").choose(ticket("ANY")), Unsure)
+    assert isinstance(RepositoryChoice([rule("a/b"), rule("a/c")], tracker="Jira").choose(ticket("ANY")), Unsure)
 
 
 @pytest.mark.parametrize(
@@ -110,4 +104,4 @@ def test_rules_that_make_no_sense(values: dict[str, str]) -> None:
 
 def test_without_rules_there_is_no_choice() -> None:
     with pytest.raises(ConfigError):
-        RepositoryChoice([])
+        RepositoryChoice([], tracker="Jira")

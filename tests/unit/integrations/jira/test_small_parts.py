@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,15 @@ from typing import Any
 import pytest
 
 from pullwright.agents.errors import AuthFailed, ConfigError, RemoteRejected
-from pullwright.integrations.commands import AgentRequest, Verb
+from pullwright.agents.ports.report import Standing
+from pullwright.agents.task import TaskStatus
+from pullwright.integrations.commands import AgentRequest, Verb, words_of
 from pullwright.integrations.jira.failures import to_error, wait_of
 from pullwright.integrations.jira.markers import Marker, MarkerKey
 from pullwright.integrations.jira.payloads import CommentPart
 from pullwright.integrations.jira.polling import query
-from pullwright.integrations.jira.requested_work import words_of
 from pullwright.integrations.jira.settings import JiraSettings
-from pullwright.integrations.jira.status_text import JiraTexts, Phase, Progress
+from pullwright.integrations.jira.status_text import JiraTexts
 from pullwright.integrations.jira.tickets import TicketPayload, comments_of, ticket_of
 from pullwright.integrations.redaction import Redactor
 
@@ -103,15 +105,14 @@ TEXTS = JiraTexts(Redactor(["the-secret-value"]))
 
 
 def test_texts_hold_no_secret_and_mention_nobody() -> None:
-    progress = Progress(
-        phase=Phase.WAITING,
-        requester="557058:ann",
-        detail="Is it the-secret-value? @eve ![x](https://evil/p.png)\n```\nopen",
-        plan=[("look @eve", "done"), *[("more", "open")] * 50],
+    standing = Standing(
+        task_id="t",
+        status=TaskStatus.WAITING,
+        words="Is it the-secret-value? @eve ![x](https://evil/p.png)\n```\nopen",
+        plan=(("look @eve", "done"), *[("more", "open")] * 50),
         pull_request_url="javascript:x",
-        cost="5 tokens",
     )
-    text = TEXTS.progress(progress)
+    text = TEXTS.status(standing, requester="557058:ann", cost="5 tokens")
     assert "the-secret-value" not in text
     assert "@eve" not in text
     assert "![x]" not in text
@@ -119,7 +120,7 @@ def test_texts_hold_no_secret_and_mention_nobody() -> None:
     assert "[@557058:ann](mention:557058:ann)" in text
     assert "… and 11 more" in text
     assert text.count("```") % 2 == 0
-    assert "mention" not in TEXTS.progress(Progress(phase=Phase.WORKING, requester="557058:ann"))
+    assert "mention" not in TEXTS.status(replace(standing, status=TaskStatus.RUNNING), requester="557058:ann")
     assert "acme/shop" in TEXTS.which_repository("no rule says it", ["acme/shop"])
     assert "owner/name" in TEXTS.which_repository("no rule says it", [])
     assert "`dance`" in TEXTS.unclear("dance")
