@@ -21,6 +21,7 @@ from pullwright.agents.message import AssistantMessage, ToolCall, ToolResult
 from pullwright.agents.taking_up import INTERRUPTED
 from pullwright.agents.task import Task, TaskStatus
 from pullwright.integrations.testing.contract_gate import ContractGate, RecordedRequest
+from pullwright.integrations.testing.github_gate import GITHUB
 from tests.chaos import verdict as verdicts
 from tests.chaos.driver import Tally
 from tests.chaos.ground import OWNER, Ground, open_ground
@@ -193,7 +194,7 @@ def comment_twice(end: End) -> None:
 
 
 needs_document = pytest.mark.skipif(
-    not ContractGate().active,
+    not ContractGate(GITHUB).active,
     reason=NO_DOCUMENTS,
 )
 

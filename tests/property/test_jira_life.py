@@ -13,7 +13,8 @@ from pullwright.agents.ports.inbox import DeliveryStatus
 from pullwright.agents.task import Task
 from pullwright.integrations.testing.jira_site import RehearsalJira
 from pullwright.integrations.testing.jira_state import JiraTicket
-from tests.integration.jira.conftest import Office, Ticking
+from tests.integration.jira.conftest import Office
+from tests.integration.tracker_office import Ticking
 
 TO_DO, DONE, AGENT = "10000", "10002", "10003"
 ACTS = (

@@ -40,14 +40,11 @@ def open_generic(settings: Settings, store: DurableStore, *, poll: bool = False)
     from pullwright.integrations.generic.connection import SOURCE
     from pullwright.integrations.generic.door import GenericDoor
     from pullwright.integrations.generic.handler import GenericHandler, NoReports
-    from pullwright.integrations.signatures import Secret
+    from pullwright.integrations.signatures import numbered
 
     connections = {table.name: _connection(settings, table) for table in tables}
     doors = [
-        GenericDoor(
-            connections[table.name],
-            [Secret(name=f"secret {n}", value=one.get_secret_value()) for n, one in enumerate(table.secrets, start=1)],
-        )
+        GenericDoor(connections[table.name], numbered(one.get_secret_value() for one in table.secrets))
         for table in tables
     ]
     handler = GenericHandler(connections, store, _specified(settings))

@@ -36,11 +36,10 @@ async def open_github(settings: Settings, store: DurableStore, *, poll: bool = F
     if not settings.github_webhook_secrets and not settings.github_bot_login:
         return Intake(notes=("nothing is polled: AGENT_GITHUB_BOT_LOGIN is not set",))
     from pullwright.integrations.github.door import SOURCE, GitHubDoor
-    from pullwright.integrations.signatures import Secret
+    from pullwright.integrations.signatures import numbered
 
     bot, github = bot_identity(settings), wiring.github_settings(settings)
-    values = [secret.get_secret_value() for secret in settings.github_webhook_secrets]
-    secrets = [Secret(name=f"secret {number}", value=value) for number, value in enumerate(values, start=1)]
+    secrets = numbered(one.get_secret_value() for one in settings.github_webhook_secrets)
     doors = [] if poll else [GitHubDoor(settings.github_connection, secrets, bot)]
     client, credentials = await to_thread.run_sync(_signed_in, github)
     sources = _sources(settings, client, credentials, bot, store, alone=poll)

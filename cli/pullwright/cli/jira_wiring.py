@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from pullwright.agents.clock import SystemClock
 from pullwright.agents.errors import ConfigError
 from pullwright.agents.finding import Finding, Mark
 from pullwright.agents.intake.door import Door
 from pullwright.agents.ports.durable import DurableStore
+from pullwright.cli import wiring
 from pullwright.cli.intake_parts import Intake, budget_of, cost_words, marker_key, repository_of
 from pullwright.cli.settings import Settings
 
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from pullwright.integrations.jira.adapter import JiraAdapter, JiraTerms
     from pullwright.integrations.jira.meanings import BotIdentity
     from pullwright.integrations.jira.settings import JiraSettings
-
-CA_FILES: Final = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
 
 
 def open_jira(settings: Settings, store: DurableStore, *, poll: bool = False) -> Intake:
@@ -86,14 +83,13 @@ def jira_terms(settings: Settings) -> JiraTerms:
 def _site(settings: Settings) -> JiraSettings:
     from pullwright.integrations.jira.settings import JiraSettings
 
-    ca_file = next((os.environ[name] for name in CA_FILES if os.environ.get(name)), "")
     return JiraSettings(
         url=settings.jira_url,
         api_url=settings.jira_api_url,
         email=settings.jira_email,
         token=settings.jira_token.get_secret_value(),
         cloud=settings.jira_cloud,
-        ca_file=Path(ca_file) if ca_file else None,
+        ca_file=wiring.ca_file(),
     )
 
 
@@ -157,7 +153,7 @@ def jira_doors(settings: Settings) -> list[Door]:
         TokenAdmission,
     )
     from pullwright.integrations.jira.door import JiraDoor
-    from pullwright.integrations.signatures import Secret
+    from pullwright.integrations.signatures import numbered
 
     bot, name = jira_terms(settings).bot, settings.jira_connection
     kept = {
@@ -166,10 +162,7 @@ def jira_doors(settings: Settings) -> list[Door]:
         f"{name}-rule": settings.jira_automation_secrets,
         f"{name}-path": settings.jira_path_secrets,
     }
-    named = {
-        connection: [Secret(name=f"secret {n}", value=one.get_secret_value()) for n, one in enumerate(values, start=1)]
-        for connection, values in kept.items()
-    }
+    named = {connection: numbered(one.get_secret_value() for one in values) for connection, values in kept.items()}
     made: list[tuple[str, Admission]] = []
     if found := named[name]:
         made.append((name, SignedAdmission(found)))

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from pullwright.agents.clock import SystemClock
 from pullwright.agents.errors import ConfigError
 from pullwright.agents.finding import Finding
 from pullwright.agents.intake.door import Door
 from pullwright.agents.ports.durable import DurableStore
+from pullwright.cli import wiring
 from pullwright.cli.intake_parts import Intake, budget_of, cost_words, marker_key, repository_of
 from pullwright.cli.settings import Settings
 
 if TYPE_CHECKING:
     from pullwright.integrations.linear.adapter import LinearTerms
-
-CA_FILES: Final = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
 
 
 def open_linear(settings: Settings, store: DurableStore, *, poll: bool = False) -> Intake:
@@ -69,13 +66,12 @@ def linear_terms(settings: Settings) -> LinearTerms:
     from pullwright.integrations.linear.requested_work import WorkTerms
     from pullwright.integrations.linear.settings import LinearSettings
 
-    ca_file = next((os.environ[name] for name in CA_FILES if os.environ.get(name)), "")
     return LinearTerms(
         settings=LinearSettings(
             token=settings.linear_token.get_secret_value(),
             api_url=settings.linear_api_url,
             upload_hosts=settings.linear_upload_hosts,
-            ca_file=Path(ca_file) if ca_file else None,
+            ca_file=wiring.ca_file(),
         ),
         bot=BotIdentity(
             user=settings.linear_user,
@@ -119,8 +115,7 @@ async def check_linear(settings: Settings, address: str) -> Sequence[Finding]:
 def linear_doors(settings: Settings) -> list[Door]:
     """Return the door, if there is a secret for it."""
     from pullwright.integrations.linear.door import LinearDoor
-    from pullwright.integrations.signatures import Secret
+    from pullwright.integrations.signatures import numbered
 
-    values = [secret.get_secret_value() for secret in settings.linear_webhook_secrets]
-    secrets = [Secret(name=f"secret {number}", value=value) for number, value in enumerate(values, start=1)]
+    secrets = numbered(one.get_secret_value() for one in settings.linear_webhook_secrets)
     return [LinearDoor(settings.linear_connection, secrets, linear_terms(settings).bot)] if secrets else []

@@ -174,10 +174,10 @@ async def check_sentry(fields: SentryFields, repository: RepositoryOf, address: 
 def _doors(fields: SentryFields, me: SentryIdentity) -> Iterator[Door]:
     """Yield a door for every way that has a secret."""
     from pullwright.integrations.sentry.door import SentryDoor, SentryLegacyDoor
-    from pullwright.integrations.signatures import Secret
+    from pullwright.integrations.signatures import Secret, numbered
 
     def named(values: Sequence[SecretStr]) -> list[Secret]:
-        return [Secret(name=f"secret {n}", value=one.get_secret_value()) for n, one in enumerate(values, start=1)]
+        return numbered(one.get_secret_value() for one in values)
 
     header, colon, value = fields.sentry_webhook_header.get_secret_value().partition(":")
     if header and not (colon and value.strip()):

@@ -135,9 +135,8 @@ def github_settings(settings: Settings) -> GitHubSettings:
     Raises:
         ConfigError: They are wrong.
     """
-    from pullwright.integrations.github.settings import CA_FILE_VARIABLES, GitHubSettings
+    from pullwright.integrations.github.settings import GitHubSettings
 
-    ca_file = next((os.environ[name] for name in CA_FILE_VARIABLES if os.environ.get(name)), "")
     return GitHubSettings(
         api_url=settings.github_api_url,
         token=settings.github_token.get_secret_value(),
@@ -145,8 +144,16 @@ def github_settings(settings: Settings) -> GitHubSettings:
         app_key=settings.github_app_private_key.get_secret_value(),
         app_key_file=settings.github_app_private_key_file,
         workflows=any(path.lstrip("/").startswith((".github", "*")) for path in settings.allow_paths),
-        ca_file=Path(ca_file) if ca_file else None,
+        ca_file=ca_file(),
     )
+
+
+def ca_file() -> Path | None:
+    """Return the file with the certificates to trust, where the environment names one."""
+    from pullwright.integrations.github.settings import CA_FILE_VARIABLES
+
+    named = next((os.environ[name] for name in CA_FILE_VARIABLES if os.environ.get(name)), "")
+    return Path(named) if named else None
 
 
 def render_issue(issue: Issue) -> str:

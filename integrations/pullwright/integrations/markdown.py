@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import groupby
@@ -92,6 +92,11 @@ def code_block(text: str) -> str:
     """Return a text as a fenced block that it can not leave."""
     fence = "`" * max(_longest_run(text) + 1, 3)
     return f"{fence}text\n{text.rstrip()}\n{fence}"
+
+
+def bullets(lines: Iterable[str]) -> str:
+    """Return a list, one line for each; what is empty is left out."""
+    return "\n".join(f"- {line}" for line in lines if line)
 
 
 def close_code(text: str) -> str:

@@ -11,14 +11,12 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from pullwright.agents.errors import ConfigError
-
-Headers = Sequence[tuple[str, str]]
-"""Names and values as they were received; a name may appear twice, which is why this is no mapping."""
+from pullwright.agents.intake.door import Headers
 
 SLACK_TOLERANCE = 300.0
 LINEAR_TOLERANCE = 60.0
@@ -59,6 +57,11 @@ class Secret:
     """Used as UTF-8, exactly as it is."""
 
 
+def numbered(values: Iterable[str]) -> list[Secret]:
+    """Return the secrets of a connection, called by their places in the settings."""
+    return [Secret(name=f"secret {number}", value=value) for number, value in enumerate(values, start=1)]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """What came of checking a signature."""
@@ -71,6 +74,11 @@ class Verdict:
     def accepted(self) -> bool:
         """Whether the body may be read."""
         return self.problem is None
+
+    @property
+    def objection(self) -> str:
+        """The problem in words, for the log; empty when there is none."""
+        return "" if self.problem is None else self.problem.value
 
 
 class Secrets:

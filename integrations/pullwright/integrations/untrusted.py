@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 
 from pullwright.agents.ports.code_host import Comment, Issue
@@ -93,6 +93,13 @@ def fence(what: str, text: str, boundary: str, *, author: str = "", trust: Trust
     )
 
 
+def fence_comments(what: str, comments: Sequence[Comment], boundary: str) -> list[str]:
+    """Return comments, each as ``fence`` does it; of many only the newest, and before them how many are left out."""
+    newest, left_out = _newest(comments)
+    fenced = [fence(what, body, boundary, author=author) for author, body in newest]
+    return [f"{left_out} older comments were left out.", *fenced] if left_out else fenced
+
+
 def render_issue(issue: Issue, boundary: str, trust_of: Callable[[str], Trust] | None = None) -> str:
     """Return an issue as data between two lines with a boundary that nothing inside contains.
 
@@ -129,7 +136,7 @@ def _person(login: str, trust_of: Callable[[str], Trust] | None) -> str:
     return f"{shown} ({trust_of(login)})" if trust_of else shown
 
 
-def _newest(comments: tuple[Comment, ...]) -> tuple[list[tuple[str, str]], int]:
+def _newest(comments: Sequence[Comment]) -> tuple[list[tuple[str, str]], int]:
     kept: list[tuple[str, str]] = []
     room = COMMENTS_LIMIT
     for comment in reversed(comments):

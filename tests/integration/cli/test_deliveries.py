@@ -70,7 +70,8 @@ def test_those_of_one_source_or_status_are_shown(received: Path) -> None:
     assert sources(agent(received, "deliveries", "--source", "jira", "--status", "refused", "--json")) == []
     assert sources(agent(received, "github", "deliveries", "--json")) == ["github"]
     assert sources(agent(received, "github", "deliveries", "--status", "ignored", "--json")) == []
-    assert "`agent deliveries` shows what did" in agent(received, "deliveries", "--source", "sentry").stdout
+    assert "`agent sentry setup` says" in agent(received, "deliveries", "--source", "sentry").stdout
+    assert "`agent deliveries` shows what did" in agent(received, "deliveries", "--source", "generic").stdout
 
 
 def test_where_nothing_came_it_is_said_what_to_look_at(tmp_path: Path) -> None:

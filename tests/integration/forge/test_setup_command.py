@@ -315,11 +315,11 @@ async def refused(home: Path) -> None:
 
 
 def test_deliveries_are_listed_with_their_reasons(agent: Agent, tmp_path: Path) -> None:
-    assert "nothing reached the bot yet" in agent("deliveries")[1]
+    assert "nothing of github reached the bot yet; `agent github setup`" in agent("deliveries")[1]
     assert agent("deliveries", "--json", "--status", "failed") == (0, "", "")
     shutil.rmtree(tmp_path / "home")
     anyio.run(refused, tmp_path / "home")
     code, out, _ = agent("deliveries", "--status", "refused", "--limit", "1")
     assert code == 0
-    assert out[21:] == "WorkRequested  github.com/5#7  refused: only writers\ufffd[2J may ask for work\n"
+    assert out[21:] == "github  WorkRequested  github.com/5#7  refused: only writers\ufffd[2J may ask for work\n"
     assert json.loads(agent("deliveries", "--json")[1])["status"] == "refused"

@@ -6,7 +6,7 @@ import pytest
 
 from pullwright.integrations.commands import AgentRequest, Verb
 from pullwright.integrations.github.client import GitHubClient
-from pullwright.integrations.github.markers import Marker, MarkerKey
+from pullwright.integrations.github.markers import MarkerKey
 from pullwright.integrations.github.meanings import (
     Actor,
     BotIdentity,
@@ -19,6 +19,7 @@ from pullwright.integrations.github.settings import GitHubSettings
 from pullwright.integrations.github.speaking import GitHubMoments, GitHubVoice
 from pullwright.integrations.github.tuning import GitHubTuning
 from pullwright.integrations.github.voice import Place
+from pullwright.integrations.markers import Marker
 from pullwright.integrations.testing.forge import AGENT_TOKEN, RehearsalForge
 from pullwright.integrations.testing.forge_state import Repository
 from pullwright.integrations.testing.github_documents import user_id

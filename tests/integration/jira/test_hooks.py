@@ -22,7 +22,7 @@ from pullwright.integrations.jira.meaning_codec import meaning_from_json
 from pullwright.integrations.jira.meanings import BotIdentity, WorkRequested
 from pullwright.integrations.signatures import Secret
 from pullwright.integrations.testing.jira_site import RehearsalJira
-from tests.integration.jira.conftest import Receiver
+from tests.integration.tracker_office import Receiver
 
 SECRET = "s3cret-that-is-long-enough-for-a-key"
 SECRETS = [Secret(name="old", value="x" * 40), Secret(name="new", value=SECRET)]

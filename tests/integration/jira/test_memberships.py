@@ -11,7 +11,8 @@ from pullwright.agents.errors import RemoteRejected
 from pullwright.integrations.jira.client import JiraClient, Session
 from pullwright.integrations.jira.memberships import JiraMemberships
 from pullwright.integrations.jira.ticket_reading import TicketReader
-from pullwright.integrations.testing.jira_gate import JiraGate
+from pullwright.integrations.testing.contract_gate import ContractGate
+from pullwright.integrations.testing.jira_gate import JIRA
 from pullwright.integrations.testing.jira_site import RehearsalJira
 from pullwright.integrations.testing.web_server import json_response
 from tests.means import NO_DOCUMENTS
@@ -34,7 +35,7 @@ async def test_groups_and_roles(jira: RehearsalJira) -> None:
 
 
 @pytest.mark.parametrize("jira", ["cloud"], indirect=True)
-@pytest.mark.skipif(not JiraGate().active, reason=NO_DOCUMENTS)
+@pytest.mark.skipif(not ContractGate(JIRA).active, reason=NO_DOCUMENTS)
 async def test_the_gate_knows_what_atlassian_allows(jira: RehearsalJira) -> None:
     client = JiraClient(jira.settings, jira.tuning)
     ticket = jira.acts.create("SHOP", jira.bot, "Broken", "")

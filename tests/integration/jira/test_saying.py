@@ -11,8 +11,9 @@ from pullwright.agents.intake.decisions import Reply, ReplyKind
 from pullwright.agents.ports.inbox import Delivery
 from pullwright.agents.ports.report import Standing
 from pullwright.agents.task import TaskStatus
-from pullwright.integrations.jira.markers import PROPERTY, Marker
+from pullwright.integrations.jira.markers import PROPERTY
 from pullwright.integrations.jira.voice import Linked, Place
+from pullwright.integrations.markers import Marker
 from pullwright.integrations.testing.jira_state import JiraTicket
 from tests.integration.jira.conftest import Office
 

@@ -12,7 +12,8 @@ from pullwright.integrations.jira.authority import AuthorityPolicy
 from pullwright.integrations.jira.requested_work import WorkTerms
 from pullwright.integrations.jira.setup_check import SetupFacts, check_setup, overlap
 from pullwright.integrations.redaction import Redactor
-from tests.integration.jira.conftest import Office, repository
+from tests.integration.jira.conftest import Office
+from tests.integration.tracker_office import repository
 
 pytestmark = pytest.mark.anyio
 

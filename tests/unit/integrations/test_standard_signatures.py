@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pullwright.agents.errors import ConfigError
-from pullwright.integrations.signatures import Headers, Problem, Secret, StandardVerifier, Verdict, sign_standard
+from pullwright.agents.intake.door import Headers
+from pullwright.integrations.signatures import Problem, Secret, StandardVerifier, Verdict, sign_standard
 
 # The known answer that the reference libraries of the specification are tested with.
 KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

@@ -50,9 +50,17 @@ async def _deliveries(
     found = await store.deliveries(limit=limit, status=status, source=source)
     lines = [_as_json(delivery) if json else _line(delivery) for delivery in found]
     if not lines and not json:
-        lines = [NO_SUCH if source or status else NOTHING]
+        lines = [_nothing(source, filtered=status is not None)]
     sys.stdout.writelines(f"{masked(line)}\n" for line in lines)
     return 0
+
+
+def _nothing(source: str, *, filtered: bool) -> str:
+    if filtered or source == "generic":
+        return NO_SUCH
+    if source:
+        return f"nothing of {source} reached the bot yet; `agent {source} setup` says whether anything can"
+    return NOTHING
 
 
 def _as_json(delivery: Delivery) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
+from typing import Final
 
 from pullwright.agents.intake.door import Headers, Unreadable
 from pullwright.agents.ports.inbox import NewDelivery
@@ -16,12 +18,14 @@ from pullwright.integrations.generic.payload import (
     parse_request,
     request_to_json,
 )
-from pullwright.integrations.json_body import JsonFault, json_object
+from pullwright.integrations.json_body import json_document, once_each
 from pullwright.integrations.signatures import STANDARD_ID, Secret, StandardVerifier
 
 
 class GenericDoor:
     """One connection. A delivery that comes again has its id again, and a time and signature of its own."""
+
+    source: Final = SOURCE
 
     def __init__(self, connection: Connection, secrets: Iterable[Secret]) -> None:
         """Make one.
@@ -29,43 +33,33 @@ class GenericDoor:
         Raises:
             ConfigError: There is no usable secret.
         """
-        self._connection = connection
+        self.connection = connection.name
+        self._rules = connection
         self._verifier = StandardVerifier(secrets)
 
-    @property
-    def source(self) -> str:
-        return SOURCE
-
-    @property
-    def connection(self) -> str:
-        return self._connection.name
-
     def problem(self, headers: Headers, body: bytes, *, now: float) -> str:
-        verdict = self._verifier.check(headers, body, now=now)
-        return "" if verdict.problem is None else verdict.problem.value
+        return self._verifier.check(headers, body, now=now).objection
 
     def read(self, headers: Headers, body: bytes) -> NewDelivery | Unreadable:
-        known = {name.lower(): value for name, value in headers}
-        if known.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-            return _unreadable(415, "send application/json")
-        document = json_object(body)
-        if isinstance(document, JsonFault):
-            return _unreadable(400, document.value)
+        known = once_each(headers)
+        document = json_document(known, body)
+        if isinstance(document, Unreadable):
+            return replace(document, told=document.detail)
         request = parse_request(document)
         if isinstance(request, Mistake):
             return _unreadable(422, request.says)
         if isinstance(request, FileRequest):
-            if objection := self._connection.objection(request):
+            if objection := self._rules.objection(request):
                 return _unreadable(objection.status, objection.says)
-            request = request.model_copy(update={"repository": self._connection.slug(request.repository)})
+            request = request.model_copy(update={"repository": self._rules.slug(request.repository)})
         return self._new_delivery(request, known[STANDARD_ID])
 
     def _new_delivery(self, request: Request, key: str) -> NewDelivery:
         return NewDelivery(
             source=SOURCE,
-            connection=self._connection.name,
+            connection=self.connection,
             key=key,
-            work_key=self._connection.work_key(getattr(request, "work_key", "")),
+            work_key=self._rules.work_key(getattr(request, "work_key", "")),
             kind=kind_of(request),
             content=request_to_json(request),
             ignored="it only asked whether it gets in" if isinstance(request, PingRequest) else "",

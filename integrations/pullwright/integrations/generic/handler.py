@@ -6,7 +6,6 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from typing import Final
 
 from pullwright.agents.errors import ConfigError, NotFound, RemoteRejected
 from pullwright.agents.intake.decisions import Decision, File, Ignore, Later, Refuse, Reply, Stop, Tell
@@ -15,6 +14,7 @@ from pullwright.agents.ports.report import Shown, Standing
 from pullwright.agents.ports.store import SignalKind
 from pullwright.agents.task import Task, TaskSpec, TaskStatus
 from pullwright.agents.worker.outbox import Made
+from pullwright.integrations.deciding import STOPPING_SECONDS, live_of
 from pullwright.integrations.generic.connection import SOURCE, Connection
 from pullwright.integrations.generic.payload import (
     AnswerRequest,
@@ -27,9 +27,6 @@ from pullwright.integrations.generic.payload import (
 from pullwright.integrations.untrusted import fence, sanitise_line
 
 logger = logging.getLogger(__name__)
-
-STOPPING_SECONDS: Final = 5.0
-"""How soon it is looked whether a task that is being stopped has ended; twice as long each time."""
 
 Specify = Callable[[FileRequest, Connection], Awaitable[TaskSpec]]
 """Makes the task that the HTTP API would make of the same words; may read the issue that they name."""
@@ -100,8 +97,7 @@ class GenericHandler:
         return File(spec=spec, words=words, author=_sender(connection))
 
     async def _live(self, work_key: str) -> Task | None:
-        tasks = await self._inbox.tasks_of(work_key) if work_key else ()
-        return next((task for task in tasks if not task.status.terminal), None)
+        return live_of(await self._inbox.tasks_of(work_key)) if work_key else None
 
 
 class NoReports:

@@ -10,9 +10,10 @@ from pullwright.agents.intake.decisions import Decision, Ignore, Stop, Tell
 from pullwright.agents.ports.durable import DurableStore
 from pullwright.agents.ports.store import SignalKind
 from pullwright.agents.task import Task, TaskStatus
+from pullwright.integrations.deciding import live_of
 from pullwright.integrations.github import meanings as m
 from pullwright.integrations.github.settings import GitHubSettings
-from pullwright.integrations.github.tasks_behind import TasksBehind, is_repair, live_of
+from pullwright.integrations.github.tasks_behind import TasksBehind, is_repair
 from pullwright.integrations.untrusted import sanitise_line
 
 logger = logging.getLogger(__name__)

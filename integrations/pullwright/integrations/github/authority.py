@@ -7,19 +7,18 @@ private a CONTRIBUTOR, so it neither grants nor denies anything here.
 from __future__ import annotations
 
 import re
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Protocol
 
 from pullwright.agents.errors import ConfigError
 from pullwright.integrations.github.meanings import Actor, BotIdentity
+from pullwright.integrations.remembered import Remembered
 
-CACHE_SECONDS = 60.0
 BOT_TRIGGERS_IN_A_ROW = 2
 
-_CACHE_SIZE = 1000
 _LOGIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,98}[A-Za-z0-9_])?", re.ASCII)
 _TEAM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,98}/[A-Za-z0-9][A-Za-z0-9_.-]{0,98}", re.ASCII)
 
@@ -180,16 +179,13 @@ class Authority:
         policy: AuthorityPolicy,
         *,
         monotonic: Callable[[], float],
-        cache_seconds: float = CACHE_SECONDS,
         teams: TeamSource | None = None,
     ) -> None:
         self._source = source
         self._bot = bot
         self._policy = policy
-        self._monotonic = monotonic
-        self._cache_seconds = min(cache_seconds, CACHE_SECONDS)
         self._teams = teams
-        self._known: OrderedDict[tuple[int, int], tuple[float, tuple[Permission, bool]]] = OrderedDict()
+        self._known: Remembered[tuple[int, int], tuple[Permission, bool]] = Remembered(monotonic)
 
     async def decide(self, trigger: Trigger, *, repository_id: int, repository: str) -> Decision:
         """Decide on one trigger.
@@ -205,14 +201,14 @@ class Authority:
         early = decide_without_asking(trigger, self._bot, self._policy)
         if early is not None or trigger.actor is None:
             return early or _silent(Rule.NO_ACTOR, "nobody is named as the one who asks")
-        key = (repository_id, trigger.actor.id)
-        now = self._monotonic()
-        since, known = self._known.get(key, (now - self._cache_seconds, (Permission.NONE, False)))
-        if now - since >= self._cache_seconds:
-            permission = await self._source.permission(repository, trigger.actor.login)
-            known = (permission, permission.writes and await self._is_in_team(trigger, repository))
-            self._remember(key, now, known)
-        return decide(trigger, self._bot, self._policy, known[0], in_team=known[1])
+        permission, in_team = await self._known.get(
+            (repository_id, trigger.actor.id), partial(self._look_up, trigger, trigger.actor, repository)
+        )
+        return decide(trigger, self._bot, self._policy, permission, in_team=in_team)
+
+    async def _look_up(self, trigger: Trigger, actor: Actor, repository: str) -> tuple[Permission, bool]:
+        permission = await self._source.permission(repository, actor.login)
+        return permission, permission.writes and await self._is_in_team(trigger, repository)
 
     async def _is_in_team(self, trigger: Trigger, repository: str) -> bool:
         if self._teams is None or trigger.actor is None or not needs_team(trigger, self._policy):
@@ -221,12 +217,6 @@ class Authority:
             if await self._teams.is_member(team, trigger.actor.login, repository=repository):
                 return True
         return False
-
-    def _remember(self, key: tuple[int, int], now: float, known: tuple[Permission, bool]) -> None:
-        self._known[key] = (now, known)
-        self._known.move_to_end(key)
-        while len(self._known) > _CACHE_SIZE:
-            self._known.popitem(last=False)
 
 
 def _decide_on_bot(name: str, trigger: Trigger, policy: AuthorityPolicy) -> Decision:

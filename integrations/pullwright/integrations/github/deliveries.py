@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import parse_qs
 
-from pydantic import TypeAdapter
+from pullwright.agents.intake.door import Headers
+from pullwright.integrations.json_body import JsonFault, json_object, media_type, once_each
 
-from pullwright.integrations.signatures import Headers
-
-NESTING_LIMIT = 256
-"""GitHub's own payloads are at most nine deep. The quick parser has a lower limit of its own, the other has none."""
-
-_QUICK = TypeAdapter(dict[str, object])
-_NO_NUMBERS = (b"NaN", b"Infinity")
-"""JSON does not have them, but the quick parser does."""
 _GUID = re.compile(r"[A-Za-z0-9-]{8,100}", re.ASCII)
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
 _ACTION = re.compile(r"[a-z][a-z0-9_-]{0,99}", re.ASCII | re.IGNORECASE)
 _NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
-_STRUCTURE = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
 
 
 class Fault(StrEnum):
@@ -32,8 +23,8 @@ class Fault(StrEnum):
     HEADERS = "a header is missing or has the wrong form"
     CONTENT_TYPE = "the content type is neither JSON nor a form"
     FORM = "the form has no single payload"
-    JSON = "the body is no JSON object"
-    NESTING = "the body is nested too deeply"
+    JSON = JsonFault.NO_OBJECT.value
+    NESTING = JsonFault.NESTING.value
 
     @property
     def status(self) -> int:
@@ -70,16 +61,18 @@ class Delivery:
 
 def parse_delivery(headers: Headers, body: bytes) -> Delivery | UnreadableDelivery:
     """Return the delivery that headers and body make; check the signature of these bytes first."""
-    known = _by_name(headers)
+    known = once_each(headers)
     event, guid = known.get("x-github-event", ""), known.get("x-github-delivery", "")
     if not _NAME.fullmatch(event) or not _GUID.fullmatch(guid):
         return UnreadableDelivery(fault=Fault.HEADERS, detail="X-GitHub-Event or X-GitHub-Delivery")
     if known.get("content-encoding", "identity").lower() != "identity":
         return UnreadableDelivery(fault=Fault.CONTENT_TYPE, detail="it has a content encoding")
-    content = _payload(known.get("content-type", ""), body)
-    document = content if isinstance(content, Fault) else _document(content)
-    if isinstance(document, Fault):
-        return UnreadableDelivery(fault=document)
+    content = _payload(media_type(known), body)
+    if isinstance(content, Fault):
+        return UnreadableDelivery(fault=content)
+    document = json_object(content)
+    if isinstance(document, JsonFault):
+        return UnreadableDelivery(fault=Fault(document.value))
     action = document.get("action")
     return Delivery(
         id=guid,
@@ -93,16 +86,7 @@ def parse_delivery(headers: Headers, body: bytes) -> Delivery | UnreadableDelive
     )
 
 
-def _by_name(headers: Headers) -> dict[str, str]:
-    """Return the headers that there are exactly once."""
-    found: dict[str, list[str]] = {}
-    for name, value in headers:
-        found.setdefault(name.lower(), []).append(value.strip())
-    return {name: values[0] for name, values in found.items() if len(values) == 1}
-
-
-def _payload(content_type: str, body: bytes) -> bytes | Fault:
-    kind = content_type.partition(";")[0].strip().lower()
+def _payload(kind: str, body: bytes) -> bytes | Fault:
     if kind == "application/json":
         return body
     return _form_payload(body) if kind == "application/x-www-form-urlencoded" else Fault.CONTENT_TYPE
@@ -114,44 +98,6 @@ def _form_payload(body: bytes) -> bytes | Fault:
     except ValueError:
         return Fault.FORM
     return values[0].encode() if len(values) == 1 else Fault.FORM
-
-
-def _document(content: bytes) -> Mapping[str, object] | Fault:
-    if not any(word in content for word in _NO_NUMBERS):
-        try:
-            return _QUICK.validate_json(content)
-        except ValueError:  # it knows no half characters, and nothing that is nested a little deeper
-            pass
-    return _patiently(content)
-
-
-def _patiently(content: bytes) -> Mapping[str, object] | Fault:
-    try:
-        text = content.decode()
-        if _nesting(text) > NESTING_LIMIT:
-            return Fault.NESTING
-        document = json.loads(text, parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        return Fault.JSON
-    return document if isinstance(document, dict) else Fault.JSON
-
-
-def _refuse(name: str) -> object:
-    raise ValueError(f"{name} is no JSON")
-
-
-def _nesting(text: str) -> int:
-    """Return how deep the brackets go, counted before the parser sees them; it would use up the stack."""
-    depth = deepest = 0
-    for found in _STRUCTURE.finditer(text):
-        if (sign := found[0]) in "[{":
-            depth += 1
-            deepest = max(deepest, depth)
-            if deepest > NESTING_LIMIT:
-                break
-        elif sign in "]}":
-            depth -= 1
-    return deepest
 
 
 def _number(text: str) -> int | None:

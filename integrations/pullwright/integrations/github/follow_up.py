@@ -15,6 +15,7 @@ from pullwright.agents.ports.inbox import Delivery
 from pullwright.agents.task import Task, TaskSpec
 from pullwright.integrations.budgets import too_many
 from pullwright.integrations.commands import INSTRUCTION_LIMIT, AgentRequest, Verb
+from pullwright.integrations.deciding import SEEN, live_of, tell
 from pullwright.integrations.github import meanings as m
 from pullwright.integrations.github.continued_work import Wish, go_on
 from pullwright.integrations.github.pulls import (
@@ -28,7 +29,7 @@ from pullwright.integrations.github.remarks import render_remarks
 from pullwright.integrations.github.repairs import Repairs
 from pullwright.integrations.github.requested_work import WorkTerms, repository_ref, requested_by, words_of
 from pullwright.integrations.github.settings import GitHubSettings
-from pullwright.integrations.github.tasks_behind import SEEN, TasksBehind, is_repair, live_of, tell
+from pullwright.integrations.github.tasks_behind import TasksBehind, is_repair
 from pullwright.integrations.time_of_check import as_of
 from pullwright.integrations.untrusted import render_issue, sanitise, sanitise_line
 
@@ -108,7 +109,7 @@ class FollowUps:
     async def _tell(self, live: Task, asked: Asked) -> Decision:
         if asked.verb is Verb.REBASE:
             return Refuse(reason=BUSY, meaning_key=asked.meaning_key)
-        return tell(live, await self._whole(asked), asked.author, asked.meaning_key)
+        return tell(live, await self._whole(asked), asked.author, meaning_key=asked.meaning_key, reply=SEEN)
 
     async def _file(self, asked: Asked, pull: PullRequestFacts, tasks: Sequence[Task]) -> Decision:
         try:

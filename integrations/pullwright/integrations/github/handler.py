@@ -12,15 +12,16 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from pullwright.agents.errors import NotFound
-from pullwright.agents.intake.decisions import Answer, Decision, File, Ignore, Landed, Refuse, Reply, ReplyKind, Stop
+from pullwright.agents.intake.decisions import Decision, File, Ignore, Landed, Refuse, Reply, ReplyKind, Stop
 from pullwright.agents.ports.code_host import CodeHost
 from pullwright.agents.ports.durable import DurableStore
 from pullwright.agents.ports.inbox import Delivery
 from pullwright.agents.ports.report import Standing
-from pullwright.agents.task import Task, TaskStatus
+from pullwright.agents.task import Task
 from pullwright.agents.worker.outbox import Made
 from pullwright.integrations.budgets import too_many
 from pullwright.integrations.commands import Verb
+from pullwright.integrations.deciding import SEEN, answer, comment, has_not_begun, live_of, tell
 from pullwright.integrations.github import meanings as m
 from pullwright.integrations.github.around import Around
 from pullwright.integrations.github.authority import Authority, Trigger
@@ -35,7 +36,7 @@ from pullwright.integrations.github.follow_up import (
     asked_of_issue,
     review_key,
 )
-from pullwright.integrations.github.markers import Marker, MarkerKey
+from pullwright.integrations.github.markers import MarkerKey
 from pullwright.integrations.github.meaning_codec import meaning_from_json
 from pullwright.integrations.github.pulls import PullRequests, Where, obstacle, where_of
 from pullwright.integrations.github.repairs import REMEMBERED, Repairs
@@ -51,8 +52,9 @@ from pullwright.integrations.github.requested_work import (
 )
 from pullwright.integrations.github.settings import GitHubSettings
 from pullwright.integrations.github.status_text import BotTexts
-from pullwright.integrations.github.tasks_behind import SEEN, TasksBehind, end, live_of, pull_request_of, tell
+from pullwright.integrations.github.tasks_behind import TasksBehind, end, pull_request_of
 from pullwright.integrations.github.voice import Voice, place_of
+from pullwright.integrations.markers import reply_to
 
 ELSEWHERE: Final = "somebody has started work on it already, though not from here; it ends with a pull request or not"
 NO_CHOICE: Final = (
@@ -149,7 +151,7 @@ class GitHubHandler:
     async def find_reply(self, delivery: Delivery, reply: Reply) -> Made | None:
         if reply.kind is not ReplyKind.COMMENT:
             return None  # made twice is made once
-        return await self._voice.find_comment(place_of(delivery, reply.about), _marker(delivery))
+        return await self._voice.find_comment(place_of(delivery, reply.about), reply_to(delivery.id))
 
     # What people ask for
 
@@ -206,7 +208,7 @@ class GitHubHandler:
         if live and not words and live.spec.source != "github":
             return self._refuse(delivery, ELSEWHERE, aloud=True)
         if live:
-            return tell(live, words, author, meaning_key)
+            return tell(live, words, author, meaning_key=meaning_key, reply=SEEN)
         if request.request.verb is Verb.ANSWER:
             return self._refuse(delivery, "nobody waits for an answer here", aloud=True)
         number = pull_request_of(tasks[0]) if tasks else None
@@ -244,13 +246,13 @@ class GitHubHandler:
                 return Stop(task_id=live.id, reason=f"{who} asked to stop", reply=SEEN)
             case Verb.STATUS:
                 text = self._texts.status(report_on(tasks[0]), marker) if tasks else ""
-                return _answer("status", text or self._texts.help(marker))
+                return answer("status", text or self._texts.help(marker))
             case Verb.RETRY if tasks and not live_of(tasks):
                 return await self._again(delivery, control, where, tasks[0])
             case Verb.RETRY:
                 return Ignore(reason="there is nothing to try again")
         known = not control.unknown
-        return _answer("help", self._texts.help(marker) if known else self._texts.unclear(control.unknown, marker))
+        return answer("help", self._texts.help(marker) if known else self._texts.unclear(control.unknown, marker))
 
     async def _again(self, delivery: Delivery, control: m.ControlRequested, where: Where, last: Task) -> Decision:
         number = pull_request_of(last)
@@ -264,7 +266,7 @@ class GitHubHandler:
     async def _withdrawn(self, meaning: m.RequestWithdrawn) -> Decision:
         """Drop the task that a deleted comment asked for, if it has not begun."""
         live = live_of(await self._inbox.tasks_of(meaning.work_key))
-        if live is None or live.status not in (TaskStatus.SCHEDULED, TaskStatus.QUEUED):
+        if live is None or not has_not_begun(live):
             return Ignore(reason="no task that waits came from it")
         origin = await self._inbox.origin(live.id)
         asked = meaning_from_json(origin.content) if origin else None
@@ -297,15 +299,7 @@ class GitHubHandler:
 
     def _refuse(self, delivery: Delivery, reason: str, *, aloud: bool) -> Refuse:
         text = self._texts.refusal(reason, self._marker_line(delivery))
-        return Refuse(reason=reason, reply=Reply(kind=ReplyKind.COMMENT, text=text) if aloud else None)
+        return Refuse(reason=reason, reply=comment(text) if aloud else None)
 
     def _marker_line(self, delivery: Delivery, about: str = "") -> str:
-        return self._markers.make(_marker(delivery), work_key=about or delivery.work_key)
-
-
-def _answer(what: str, text: str) -> Answer:
-    return Answer(reason=what, reply=Reply(kind=ReplyKind.COMMENT, text=text))
-
-
-def _marker(delivery: Delivery) -> Marker:
-    return Marker(task_id=delivery.id, step="reply")
+        return self._markers.make(reply_to(delivery.id), work_key=about or delivery.work_key)

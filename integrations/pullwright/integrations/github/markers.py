@@ -9,32 +9,18 @@ so whoever looks for a comment to edit also compares its author with the bot.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import re
-from dataclasses import dataclass
 
-from pullwright.agents.errors import ConfigError
+from pullwright.integrations.markers import DIGITS, Digests, Marker
 
-_KEY_BYTES = 16
-_DIGITS = 32
 _TASK = re.compile(r"[A-Za-z0-9_.:-]{1,100}", re.ASCII)
 _ANY = re.compile(r"<!--\s{0,9}(?:pullwright|agent):task=", re.IGNORECASE)
 _MARKER = re.compile(
     rf"<!-- pullwright:task=(?P<task>[A-Za-z0-9_.:-]{{1,100}}) step=(?P<step>[a-z0-9-]{{1,40}}) "
-    rf"key=(?P<key>[0-9a-f]{{{_DIGITS}}}) -->",
+    rf"key=(?P<key>[0-9a-f]{{{DIGITS}}}) -->",
     re.ASCII,
 )
 _STEP = re.compile(r"[a-z0-9-]{1,40}", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Marker:
-    """Which task wrote something, and as which of its texts."""
-
-    task_id: str
-    step: str
-    """Such as ``status``; a task writes at most one text for each."""
 
 
 class MarkerKey:
@@ -42,9 +28,7 @@ class MarkerKey:
 
     def __init__(self, key: bytes) -> None:
         """Raise ConfigError for a key of less than 16 bytes."""
-        if len(key) < _KEY_BYTES:
-            raise ConfigError(f"the key for markers has {len(key)} bytes; use at least {_KEY_BYTES} random ones")
-        self._key = key
+        self._digests = Digests(key)
 
     def make(self, marker: Marker, *, work_key: str) -> str:
         """Return the hidden line for a text that belongs to a piece of work.
@@ -54,20 +38,16 @@ class MarkerKey:
         """
         if not _TASK.fullmatch(marker.task_id) or not _STEP.fullmatch(marker.step) or "--" in marker.task_id:
             raise ValueError(f"a marker can not hold task {marker.task_id!r} with step {marker.step!r}")
-        digest = self._digest(marker, work_key)
+        digest = self._digests.of(marker, work_key)
         return f"<!-- pullwright:task={marker.task_id} step={marker.step} key={digest} -->"
 
     def find(self, text: str, *, work_key: str) -> Marker | None:
         """Return the last marker of a text that was made with this key for this piece of work."""
         for found in reversed(list(_MARKER.finditer(text))):
             marker = Marker(task_id=found["task"], step=found["step"])
-            if hmac.compare_digest(self._digest(marker, work_key), found["key"]):
+            if self._digests.fits(found["key"], marker, work_key):
                 return marker
         return None
-
-    def _digest(self, marker: Marker, work_key: str) -> str:
-        content = "\n".join((marker.task_id, marker.step, work_key)).encode("utf-8", "surrogatepass")
-        return hmac.new(self._key, content, hashlib.sha256).hexdigest()[:_DIGITS]
 
 
 def holds_marker(text: str) -> bool:

@@ -2,46 +2,29 @@
 
 from __future__ import annotations
 
-from pullwright.integrations.github.meanings import (
-    AuthorizationRevoked,
-    ChecksCompleted,
-    ControlRequested,
-    HookConfirmed,
-    HookDeleted,
-    HumanPushed,
-    Ignored,
-    InstallationChanged,
-    Meaning,
-    PullRequestClosed,
-    RepositoryChanged,
-    RequestWithdrawn,
-    ReviewSubmitted,
-    SubjectGone,
-    ThreadResolved,
-    WorkRequested,
-)
+from typing import Final
+
+from pullwright.integrations.github import meanings as m
 from pullwright.integrations.meaning_codec import MeaningCodec
 
-MEANINGS: tuple[type[Meaning], ...] = (
-    AuthorizationRevoked,
-    ChecksCompleted,
-    ControlRequested,
-    HookConfirmed,
-    HookDeleted,
-    HumanPushed,
-    Ignored,
-    InstallationChanged,
-    PullRequestClosed,
-    RepositoryChanged,
-    RequestWithdrawn,
-    ReviewSubmitted,
-    SubjectGone,
-    ThreadResolved,
-    WorkRequested,
+MEANINGS: Final[tuple[type[m.Meaning], ...]] = (
+    m.AuthorizationRevoked,
+    m.ChecksCompleted,
+    m.ControlRequested,
+    m.HookConfirmed,
+    m.HookDeleted,
+    m.HumanPushed,
+    m.Ignored,
+    m.InstallationChanged,
+    m.PullRequestClosed,
+    m.RepositoryChanged,
+    m.RequestWithdrawn,
+    m.ReviewSubmitted,
+    m.SubjectGone,
+    m.ThreadResolved,
+    m.WorkRequested,
 )
 
-_CODEC: MeaningCodec[Meaning] = MeaningCodec(MEANINGS)
+CODEC: Final[MeaningCodec[m.Meaning]] = MeaningCodec(MEANINGS)
 
-kind_of = _CODEC.kind_of
-meaning_to_json = _CODEC.to_json
-meaning_from_json = _CODEC.from_json
+meaning_from_json: Final = CODEC.from_json

@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
+from pullwright.integrations import meanings
 from pullwright.integrations.commands import AgentRequest, Verb
 
 
@@ -74,18 +75,13 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Meaning:
+class Meaning(meanings.Meaning):
     """What all of them have."""
 
-    delivery_id: str
     repository: RepositoryFacts | None = None
     installation_id: int | None = None
     actor: Actor | None = None
     """Who did it; for a label or an assignment this is not the author of the issue."""
-    work_key: str = ""
-    """The piece of work that it belongs to, as ``host/repository id#number``; empty when it belongs to none."""
-    semantic_key: str = ""
-    """The same for all deliveries of the same thing, by whichever hook."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from pullwright.agents.intake.decisions import Answer, Decision, File, Ignore, L
 from pullwright.agents.ports.inbox import Delivery, InboxStore
 from pullwright.agents.task import Task, TaskStatus
 from pullwright.integrations.budgets import too_many
+from pullwright.integrations.deciding import live_of
 from pullwright.integrations.github.authority import Authority, Rule, Trigger
 from pullwright.integrations.github.check_verdict import Check, CheckFacts, Verdict, result_name, verdict
 from pullwright.integrations.github.continued_work import Wish, go_on
@@ -31,7 +32,7 @@ from pullwright.integrations.github.pulls import (
 )
 from pullwright.integrations.github.requested_work import WorkTerms
 from pullwright.integrations.github.settings import GitHubSettings
-from pullwright.integrations.github.tasks_behind import REPAIR_SOURCE, TasksBehind, is_repair, live_of
+from pullwright.integrations.github.tasks_behind import REPAIR_SOURCE, TasksBehind, is_repair
 
 SAFETY_SECONDS: Final = 60.0
 """How soon it is looked again while checks run, when the news of them is not gathered; twice as long each time."""

@@ -8,24 +8,13 @@ from typing import Final
 from pullwright.agents.ports.inbox import Delivery
 from pullwright.agents.ports.report import Shown, Standing
 from pullwright.agents.task import TaskStatus
-from pullwright.integrations.github.markers import Marker, MarkerKey
+from pullwright.integrations.github.markers import MarkerKey
 from pullwright.integrations.github.meaning_codec import meaning_from_json
 from pullwright.integrations.github.meanings import ChecksCompleted
-from pullwright.integrations.github.status_text import BotTexts, Phase, PlanStep, StatusReport, StepState
+from pullwright.integrations.github.status_text import BotTexts, StatusReport
 from pullwright.integrations.github.voice import Place, Voice, place_of
+from pullwright.integrations.markers import status_of
 
-PHASES: Final = {
-    TaskStatus.SCHEDULED: Phase.DELAYED,
-    TaskStatus.QUEUED: Phase.QUEUED,
-    TaskStatus.RUNNING: Phase.WORKING,
-    TaskStatus.WAITING: Phase.WAITING,
-    TaskStatus.CANCELING: Phase.STOPPED,
-    TaskStatus.CANCELED: Phase.STOPPED,
-    TaskStatus.SUCCEEDED: Phase.DONE,
-    TaskStatus.FAILED: Phase.FAILED,
-    TaskStatus.REJECTED: Phase.FAILED,
-}
-_STATES: Final = {"doing": StepState.RUNNING, "done": StepState.DONE}
 _SIGNS: Final = {
     TaskStatus.SUCCEEDED: "rocket",
     TaskStatus.FAILED: "confused",
@@ -59,7 +48,7 @@ class GitHubReports:
         return Shown(external_id=made.external_id, url=made.url)
 
     async def find(self, origin: Delivery, standing: Standing, number: int) -> Shown | None:
-        found = await self._voice.find_comment(_place(origin, standing), _marker(standing, number))
+        found = await self._voice.find_comment(_place(origin, standing), status_of(standing.task_id, number))
         return Shown(external_id=found.external_id, url=found.url) if found else None
 
     async def rewrite(self, origin: Delivery, standing: Standing, number: int, comment: str) -> None:
@@ -72,18 +61,18 @@ class GitHubReports:
     def _text(self, origin: Delivery, standing: Standing, number: int) -> str:
         report = report_of(standing, requester=_requester(origin), cost=self._cost(standing))
         work_key = _place(origin, standing).work_key
-        return self._texts.status(report, self._markers.make(_marker(standing, number), work_key=work_key))
+        return self._texts.status(report, self._markers.make(status_of(standing.task_id, number), work_key=work_key))
 
 
 def report_of(standing: Standing, *, requester: str, cost: str = "") -> StatusReport:
     """Return what the status comment says of a standing."""
     return StatusReport(
-        phase=PHASES[standing.status],
+        status=standing.status,
         requester=requester,
         detail=standing.words,
         ahead=standing.ahead,
         doing=_doing(standing) if standing.status is TaskStatus.RUNNING else "",
-        plan=[PlanStep(text=text, state=_STATES.get(state, StepState.OPEN)) for text, state in standing.plan],
+        plan=standing.plan,
         branch=standing.branch,
         pull_request_url=standing.pull_request_url,
         verified=standing.verified if standing.status is TaskStatus.SUCCEEDED or standing.pull_request_url else None,
@@ -115,7 +104,3 @@ def _cost(standing: Standing, money: str) -> str:
         return ""
     steps = f"{standing.steps} step{'' if standing.steps == 1 else 's'}"
     return f"{standing.usage.total_tokens:,} tokens in {steps}{f', {money}' if money else ''}"
-
-
-def _marker(standing: Standing, number: int) -> Marker:
-    return Marker(task_id=standing.task_id, step="status" if number == 1 else f"status-{number}")

@@ -10,11 +10,12 @@ from pullwright.agents.worker.outbox import Made
 from pullwright.integrations.github.client import GitHubClient, Session
 from pullwright.integrations.github.credentials import Need, Step
 from pullwright.integrations.github.delivery_payloads import LabelPart, Part, UserPart
-from pullwright.integrations.github.markers import Marker, MarkerKey
+from pullwright.integrations.github.markers import MarkerKey
 from pullwright.integrations.github.meanings import BotIdentity, Cause, WorkRequested
 from pullwright.integrations.github.operations import read_repository
 from pullwright.integrations.github.payloads import IssuePayload, Payload
 from pullwright.integrations.github.voice import SEEN, Place
+from pullwright.integrations.markers import Marker
 
 PAGE = 100
 PAGES = 10

@@ -7,76 +7,28 @@ loads no picture and hides nothing. The marker comes last and survives every cut
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
+from pullwright.agents.task import TaskStatus
 from pullwright.integrations.github.text import BODY_LIMIT
-from pullwright.integrations.markdown import clip, close_code, code_span, defuse, defuse_line
+from pullwright.integrations.markdown import bullets, code_span
 from pullwright.integrations.redaction import Redactor
-from pullwright.integrations.untrusted import sanitise, sanitise_line
+from pullwright.integrations.status_words import HEADLINES, VERDICTS, Wording, commands, is_over, link
+from pullwright.integrations.untrusted import sanitise_line
 
-MOST_STEPS = 40
-
-_URL = re.compile(r"https?://[^\s<>()\[\]\"'`\\]{1,2000}")
 _AT = re.compile(r"@(?=[A-Za-z0-9])")
-
-
-class StepState(StrEnum):
-    """Where a step of the plan is."""
-
-    OPEN = "open"
-    RUNNING = "running"
-    DONE = "done"
-    DROPPED = "dropped"
-
-
-class Phase(StrEnum):
-    """Where the task is."""
-
-    QUEUED = "queued"
-    WORKING = "working"
-    WAITING = "waiting"
-    DELAYED = "delayed"
-    DONE = "done"
-    FAILED = "failed"
-    STOPPED = "stopped"
-
-
-_HEADLINES = {
-    Phase.QUEUED: "⏳ **Queued.** I will begin as soon as there is room.",
-    Phase.WORKING: "🔨 **Working on it.**",
-    Phase.WAITING: "✋ **Waiting for an answer.**",
-    Phase.DELAYED: "⏳ **Delayed.** I will go on by myself.",
-    Phase.DONE: "✅ **Done.**",
-    Phase.FAILED: "❌ **It did not work out.**",
-    Phase.STOPPED: "⏹️ **Stopped.**",
-}
-_VERDICTS = {
-    None: "",
-    True: "Verified: the checks passed in a fresh container",
-    False: "**Not verified**: no check ran and passed in a fresh container",
-}
 MOST_CHECKS: Final = 5
 """So many checks are named."""
 _COMMIT = re.compile(r"[0-9a-f]{7,64}", re.ASCII)
-_ENDED = frozenset({Phase.DONE, Phase.FAILED, Phase.STOPPED})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlanStep:
-    """One line of the plan."""
-
-    text: str
-    state: StepState = StepState.OPEN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusReport:
     """What the status comment of a task says."""
 
-    phase: Phase
+    status: TaskStatus
     requester: str = ""
     """Login of the person who asked; named without being notified again."""
     detail: str = ""
@@ -85,7 +37,8 @@ class StatusReport:
     """How many tasks of the repository go first, while it is queued."""
     doing: str = ""
     """What it does right now, in words of ours."""
-    plan: Sequence[PlanStep] = ()
+    plan: Sequence[tuple[str, str]] = ()
+    """As in ``Standing``."""
     branch: str = ""
     pull_request_url: str = ""
     verified: bool | None = None
@@ -107,49 +60,51 @@ class BotTexts:
 
     def __init__(self, redactor: Redactor, *, name: str) -> None:
         """Take the redactor and the name by which people mention the bot; empty when only commands work."""
-        self._redact = redactor
+        self._words = Wording(redactor, BODY_LIMIT)
         self._name = _AT.sub("", sanitise_line(name, 100)).removesuffix("[bot]")
 
     def status(self, report: StatusReport, marker: str) -> str:
         """Return the one comment of a task that is edited as it goes on."""
-        parts = [_HEADLINES[report.phase], *self._facts(report)]
-        parts += [*_plan(report.plan), self._how_to_go_on(report.phase)]
-        return self._finished(parts, marker)
+        words = self._words
+        parts = [
+            HEADLINES[report.status],
+            words.passage(report.detail, BODY_LIMIT // 2),
+            self._facts(report),
+            words.plan(report.plan),
+        ]
+        return words.finished([*parts, self._how_to_go_on(report.status)], marker)
 
     def refusal(self, reason: str, marker: str) -> str:
         """Return the answer to somebody who may not ask; ``Decision.say_aloud`` says whether to send it."""
-        return self._finished([f"I did not start: {self._safe_line(reason, 500)}."], marker)
+        return self._words.finished([self._words.refusal(reason)], marker)
 
     def unclear(self, word: str, marker: str) -> str:
         """Return the answer to a command with an unknown verb."""
         said = f"I do not know {code_span(sanitise_line(word, 40))}." if word else "That command has no verb."
-        return self._finished([said, *self._help()], marker)
+        return self._words.finished([said, *self._help()], marker)
 
     def help(self, marker: str) -> str:
         """Return what can be asked for."""
-        return self._finished(self._help(), marker)
+        return self._words.finished(self._help(), marker)
 
-    def _facts(self, report: StatusReport) -> Iterable[str]:
-        if detail := close_code(defuse(sanitise(self._redact(report.detail)))).strip():
-            yield clip(detail, BODY_LIMIT // 2)
+    def _facts(self, report: StatusReport) -> str:
         lines = [
             _ahead(report.ahead),
-            f"Now: {self._safe_line(report.doing, 200)}" if report.doing else "",
-            f"Pull request: {_link(report.pull_request_url)}" if _link(report.pull_request_url) else "",
+            f"Now: {self._words.line(report.doing, 200)}" if report.doing else "",
+            f"Pull request: {report.pull_request_url}" if link(report.pull_request_url) else "",
             f"Commit: {report.commit}" if _COMMIT.fullmatch(report.commit) else "",
             _verdict(report),
             f"Branch: {code_span(sanitise_line(report.branch, 200))}" if report.branch else "",
             f"Asked for by {code_span(sanitise_line(report.requester, 100))}" if report.requester else "",
-            f"Cost so far: {self._safe_line(report.cost, 200)}" if report.cost else "",
-            f"[The whole run]({_link(report.details_url)})" if _link(report.details_url) else "",
+            f"Cost so far: {self._words.line(report.cost, 200)}" if report.cost else "",
+            f"[The whole run]({report.details_url})" if link(report.details_url) else "",
         ]
-        if shown := [f"- {line}" for line in lines if line]:
-            yield "\n".join(shown)
+        return bullets(lines)
 
-    def _how_to_go_on(self, phase: Phase) -> str:
-        if phase in _ENDED:
+    def _how_to_go_on(self, status: TaskStatus) -> str:
+        if is_over(status):
             return "To try again write `/agent retry` on a line of its own."
-        answer = f"Answer with a comment that begins with {self._call()}. " if phase is Phase.WAITING else ""
+        answer = f"Answer with a comment that begins with {self._call()}. " if status is TaskStatus.WAITING else ""
         return f"{answer}To stop me write `/agent stop` on a line of its own."
 
     def _call(self) -> str:
@@ -169,23 +124,15 @@ class BotTexts:
             ("stop", "stop working on this"),
             ("help", "show this"),
         )
-        table = "\n".join(f"- `/agent {verb}`: {what}" for verb, what in rows)
         return [
             f"Write one of these on a line of its own{mention}:",
-            table,
+            commands(rows),
             "`base=BRANCH` may follow `run`. Only people who may write here are heard.",
         ]
 
-    def _safe_line(self, text: str, limit: int) -> str:
-        return defuse_line(sanitise_line(self._redact(text), limit)).rstrip(".")
-
-    def _finished(self, parts: Iterable[str], marker: str) -> str:
-        text = self._redact("\n\n".join(part for part in parts if part))
-        return f"{close_code(clip(text, BODY_LIMIT - len(marker) - 2))}\n\n{marker}"
-
 
 def _verdict(report: StatusReport) -> str:
-    verdict = _VERDICTS[report.verified]
+    verdict = VERDICTS[report.verified]
     if not (verdict and report.checks):
         return verdict
     ran = [
@@ -201,28 +148,3 @@ def _ahead(tasks: int) -> str:
     if tasks == 1:
         return "1 other task of this repository goes first"
     return f"{tasks} other tasks of this repository go first" if tasks else ""
-
-
-def _plan(steps: Sequence[PlanStep]) -> Iterable[str]:
-    if not steps:
-        return
-    lines = [_step(step) for step in steps[:MOST_STEPS]]
-    left = len(steps) - len(lines)
-    yield "\n".join(["### Plan", "", *lines, *([f"- … and {left} more"] if left > 0 else [])])
-
-
-def _step(step: PlanStep) -> str:
-    shown = defuse_line(sanitise_line(step.text, 300)) or "…"
-    match step.state:
-        case StepState.DONE:
-            return f"- [x] {shown}"
-        case StepState.DROPPED:
-            return f"- [x] (not needed) {shown}"
-        case StepState.RUNNING:
-            return f"- [ ] **now:** {shown}"
-        case _:
-            return f"- [ ] {shown}"
-
-
-def _link(url: str) -> str:
-    return url if _URL.fullmatch(url) else ""

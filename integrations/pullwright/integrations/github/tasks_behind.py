@@ -6,21 +6,17 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from pullwright.agents.intake.decisions import Decision, Ignore, Later, Reply, ReplyKind, Stop, Tell
+from pullwright.agents.intake.decisions import Ignore, Stop
 from pullwright.agents.ports.inbox import InboxStore
-from pullwright.agents.ports.store import SignalKind
-from pullwright.agents.task import Task, TaskStatus
+from pullwright.agents.task import Task
+from pullwright.integrations.deciding import live_of
 from pullwright.integrations.github.meanings import RepositoryFacts
 from pullwright.integrations.github.requested_work import pull_request_url
 from pullwright.integrations.github.settings import GitHubSettings
 from pullwright.integrations.github.work_keys import work_key
 
-SEEN: Final = Reply(kind=ReplyKind.SEEN)
 REPAIR_SOURCE: Final = "github-checks"
 """``TaskSpec.source`` of a task that nobody asked for: checks failed."""
-
-STOPPING_SECONDS: Final = 5.0
-"""How often it is looked whether a task that is being stopped has ended."""
 
 _ISSUE_OF_BRANCH = re.compile(r"[^/]+/(\d{1,9})-", re.ASCII)
 _PULL_REQUEST = re.compile(r"/pull/(\d{1,9})$", re.ASCII)
@@ -59,11 +55,6 @@ class TasksBehind:
         return sorted({task.id: task for task in found}.values(), key=lambda task: task.id, reverse=True)
 
 
-def live_of(tasks: Sequence[Task]) -> Task | None:
-    """Return the one that has not ended."""
-    return next((task for task in tasks if not task.status.terminal), None)
-
-
 def is_repair(task: Task) -> bool:
     """Whether nobody asked for it: checks failed."""
     return task.spec.source == REPAIR_SOURCE
@@ -75,16 +66,6 @@ def pull_request_of(task: Task) -> int | None:
         return task.spec.continues.number
     found = _PULL_REQUEST.search(task.pull_request_url)
     return int(found[1]) if found else None
-
-
-def tell(task: Task, words: str, author: str, meaning_key: str = "") -> Decision:
-    """Return that a live task is told what somebody said; once it has ended, if it is being stopped."""
-    if not words:
-        return Ignore(reason="a task is on it already")
-    if task.status is TaskStatus.CANCELING:
-        return Later(seconds=STOPPING_SECONDS, reason="the task is being stopped")
-    kind = SignalKind.ANSWER if task.status is TaskStatus.WAITING else SignalKind.MESSAGE
-    return Tell(task_id=task.id, kind=kind, text=words, author=author, meaning_key=meaning_key, reply=SEEN)
 
 
 def end(tasks: Sequence[Task], reason: str) -> Ignore | Stop:

@@ -10,8 +10,8 @@ from pullwright.agents.ports.inbox import Delivery
 from pullwright.agents.worker.outbox import Made
 from pullwright.integrations.github import meanings as m
 from pullwright.integrations.github.credentials import Need, Step
-from pullwright.integrations.github.markers import Marker
 from pullwright.integrations.github.meaning_codec import meaning_from_json
+from pullwright.integrations.markers import Marker
 
 SEEN: Final = "eyes"
 """The reaction that says that somebody is on it."""

@@ -18,7 +18,7 @@ from pullwright.integrations.jira.meanings import BotIdentity
 from pullwright.integrations.jira.memberships import JiraMemberships
 from pullwright.integrations.jira.polling import JiraPolling
 from pullwright.integrations.jira.reports import JiraLandings, JiraReports
-from pullwright.integrations.jira.repository_choice import RepositoryChoice, RepositoryRule
+from pullwright.integrations.jira.repository_choice import RepositoryRule
 from pullwright.integrations.jira.requested_work import WorkTerms
 from pullwright.integrations.jira.settings import JiraSettings
 from pullwright.integrations.jira.setup_check import SetupFacts, overlap
@@ -27,6 +27,7 @@ from pullwright.integrations.jira.status_text import JiraTexts
 from pullwright.integrations.jira.ticket_reading import TicketReader
 from pullwright.integrations.jira.tuning import JiraTuning
 from pullwright.integrations.redaction import Redactor
+from pullwright.integrations.repository_choice import RepositoryChoice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +102,8 @@ class JiraAdapter:
             inbox=store,
             authority=Authority(JiraMemberships(self.client), terms.bot, terms.policy, monotonic=clock.monotonic),
             reader=TicketReader(self.client, acceptance_field=terms.acceptance_field),
-            choice=RepositoryChoice(terms.rules, field=terms.repository_field),
+            choice=RepositoryChoice(terms.rules, tracker="Jira"),
+            repository_field=terms.repository_field,
             repository=repository,
             voice=self.voice,
             texts=texts,

@@ -40,7 +40,7 @@ class SignedAdmission:
         self._verifier = HmacVerifier(JIRA, secrets)
 
     def problem(self, headers: Headers, body: bytes, *, now: float) -> str:
-        return _said(self._verifier.check(headers, body, now=now).problem)
+        return self._verifier.check(headers, body, now=now).objection
 
 
 class HeaderAdmission:
@@ -51,7 +51,7 @@ class HeaderAdmission:
         self._verifier = SharedSecretVerifier(header, secrets)
 
     def problem(self, headers: Headers, body: bytes, *, now: float) -> str:
-        return _said(self._verifier.check(headers, body, now=now).problem)
+        return self._verifier.check(headers, body, now=now).objection
 
 
 class PathAdmission:
@@ -62,7 +62,7 @@ class PathAdmission:
         self._verifier = SharedSecretVerifier(PATH_SECRET, secrets)
 
     def problem(self, headers: Headers, body: bytes, *, now: float) -> str:
-        return _said(self._verifier.check(headers, body, now=now).problem)
+        return self._verifier.check(headers, body, now=now).objection
 
 
 class TokenAdmission:
@@ -125,7 +125,3 @@ def _usable(secrets: Iterable[Secret]) -> Sequence[Secret]:
 
 def _is_time(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _said(problem: object) -> str:
-    return "" if problem is None else str(problem)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, Protocol
+from functools import partial
+from typing import Protocol
 
 from pullwright.agents.errors import ConfigError
 from pullwright.integrations.jira.meanings import Actor, BotIdentity
-
-CACHE_SECONDS: Final = 60.0
-_CACHE_SIZE: Final = 1000
+from pullwright.integrations.remembered import Remembered
 
 
 class Rule(StrEnum):
@@ -91,8 +89,7 @@ class Authority:
         self._memberships = memberships
         self._bot = bot
         self._policy = policy
-        self._monotonic = monotonic
-        self._known: OrderedDict[tuple[str, str], tuple[float, bool]] = OrderedDict()
+        self._known: Remembered[tuple[str, str], bool] = Remembered(monotonic)
 
     async def decide(self, actor: Actor | None, *, project: str, public: bool = False) -> Verdict:
         """Decide whether somebody may ask for work in a project.
@@ -108,7 +105,8 @@ class Authority:
         early = self._without_asking(actor, public=public)
         if early is not None or actor is None:
             return early or Verdict(rule=Rule.NO_ACTOR)
-        if await self._is_member(actor.account, project):
+        ask = partial(self._is_member, actor.account, project)
+        if await self._known.get((actor.account, project), ask):
             return Verdict(rule=Rule.ALLOWED)
         reason = "you are not among the people, groups or roles that may ask me for work in this project"
         return Verdict(rule=Rule.MEMBERSHIP, reason=reason, say_aloud=True)
@@ -135,18 +133,6 @@ class Authority:
         return None
 
     async def _is_member(self, account: str, project: str) -> bool:
-        now, key = self._monotonic(), (account, project)
-        since, member = self._known.get(key, (float("-inf"), False))
-        if now - since < CACHE_SECONDS:
-            return member
-        member = await self._ask(account, project)
-        self._known[key] = (now, member)
-        self._known.move_to_end(key)
-        if len(self._known) > _CACHE_SIZE:
-            self._known.popitem(last=False)
-        return member
-
-    async def _ask(self, account: str, project: str) -> bool:
         policy = self._policy
         if policy.groups:
             groups = await self._memberships.groups(account)

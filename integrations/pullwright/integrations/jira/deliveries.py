@@ -9,10 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from pullwright.agents.intake.door import Headers, Unreadable
-from pullwright.integrations.json_body import JsonFault, json_object
-
-NESTING_LIMIT: Final = 150
-"""Descriptions are documents in documents; Jira's own payloads are at most twenty deep."""
+from pullwright.integrations.json_body import json_document, once_each
 
 _IDENTIFIER: Final = re.compile(r"[A-Za-z0-9._:-]{8,200}", re.ASCII)
 
@@ -29,14 +26,10 @@ class JiraDelivery:
 
 def parse_delivery(headers: Headers, body: bytes) -> JiraDelivery | Unreadable:
     """Return the delivery that headers and body make; check where it comes from first."""
-    known = {name.lower(): value.strip() for name, value in headers}
-    if known.get("content-encoding", "identity").lower() != "identity":
-        return Unreadable(status=415, detail="it has a content encoding")
-    if known.get("content-type", "").partition(";")[0].strip().lower() not in ("application/json", ""):
-        return Unreadable(status=415, detail="the content type is not JSON")
-    document = json_object(body, nesting=NESTING_LIMIT)
-    if isinstance(document, JsonFault):
-        return Unreadable(status=400, detail=document)
+    # Older lines of Data Center do not say what they send.
+    document = json_document({"content-type": "application/json", **once_each(headers)}, body)
+    if isinstance(document, Unreadable):
+        return document
     identifiers = [value for name, value in headers if name.lower() == "x-atlassian-webhook-identifier"]
     if len(identifiers) == 1 and _IDENTIFIER.fullmatch(identifiers[0]):
         return JiraDelivery(id=identifiers[0], document=document)

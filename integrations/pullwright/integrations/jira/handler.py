@@ -4,30 +4,39 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final, Protocol
 
 from pullwright.agents.change import RepositoryRef
 from pullwright.agents.errors import NotFound
-from pullwright.agents.intake.decisions import Answer, Decision, File, Ignore, Refuse, Reply, ReplyKind, Stop, Tell
+from pullwright.agents.intake.decisions import Decision, File, Ignore, Refuse, Reply, ReplyKind, Stop
 from pullwright.agents.ports.inbox import Delivery, InboxStore
-from pullwright.agents.ports.store import SignalKind
-from pullwright.agents.task import Task, TaskStatus
+from pullwright.agents.task import Task
 from pullwright.agents.worker.outbox import Made
 from pullwright.integrations.budgets import too_many
-from pullwright.integrations.commands import Verb
+from pullwright.integrations.commands import Verb, words_of
+from pullwright.integrations.deciding import (
+    SEEN,
+    answer,
+    aware,
+    comment,
+    has_not_begun,
+    in_the_way,
+    live_of,
+    standing_of,
+    tell,
+)
 from pullwright.integrations.jira import meanings as m
 from pullwright.integrations.jira.authority import Authority
 from pullwright.integrations.jira.changes import DONE
-from pullwright.integrations.jira.markers import Marker
 from pullwright.integrations.jira.meaning_codec import meaning_from_json
-from pullwright.integrations.jira.repository_choice import RepositoryChoice, Unsure
-from pullwright.integrations.jira.requested_work import WorkTerms, progress_of, specify, words_of
+from pullwright.integrations.jira.repository_choice import TicketTraits
+from pullwright.integrations.jira.requested_work import WorkTerms, specify
 from pullwright.integrations.jira.status_text import JiraTexts
 from pullwright.integrations.jira.tickets import Ticket
 from pullwright.integrations.jira.voice import Voice, place_of
-
-SEEN: Final = Reply(kind=ReplyKind.SEEN)
+from pullwright.integrations.markers import reply_to
+from pullwright.integrations.repository_choice import RepositoryChoice, Unsure
 
 _SPOKEN: Final = frozenset({m.Cause.COMMENTED, m.Cause.AUTOMATION})
 """What has words of its own."""
@@ -65,18 +74,20 @@ class JiraHandler:
         inbox: InboxStore,
         authority: Authority,
         reader: Reader,
-        choice: RepositoryChoice,
+        choice: RepositoryChoice[TicketTraits],
         repository: Callable[[str], RepositoryRef],
         voice: Voice,
         texts: JiraTexts,
+        repository_field: str = "",
         terms: WorkTerms | None = None,
     ) -> None:
-        """Make one; ``repository`` makes a reference of ``owner/name``."""
+        """Make one; ``repository`` makes a reference of ``owner/name``, ``repository_field`` may hold one."""
         self._bot = bot
         self._inbox = inbox
         self._authority = authority
         self._reader = reader
         self._choice = choice
+        self._repository_field = repository_field
         self._repository = repository
         self._voice = voice
         self._texts = texts
@@ -97,12 +108,12 @@ class JiraHandler:
         place = place_of(delivery)
         if reply.kind is ReplyKind.SEEN:
             return await self._voice.move(place, self._terms.in_progress) or Made()
-        return await self._voice.comment(place, reply.text, _marker(delivery))
+        return await self._voice.comment(place, reply.text, reply_to(delivery.id))
 
     async def find_reply(self, delivery: Delivery, reply: Reply) -> Made | None:
         if reply.kind is ReplyKind.SEEN:
             return None  # moved twice is moved once
-        return await self._voice.find_comment(place_of(delivery), _marker(delivery))
+        return await self._voice.find_comment(place_of(delivery), reply_to(delivery.id))
 
     # What people ask for
 
@@ -141,23 +152,25 @@ class JiraHandler:
     ) -> Decision:
         words = words_of(asked.request) if asked.cause in _SPOKEN else ""
         author = asked.actor.name or asked.actor.account if asked.actor else ""
-        if live := _live(tasks):
-            return _tell(live, words, author)
-        if refused := self._is_there_already(asked, tasks):
-            return refused
+        if live := live_of(tasks):
+            return tell(live, words, author)
+        again = asked.cause is m.Cause.COMMENTED and asked.request.verb in _AGAIN
+        if not again and (reason := in_the_way(tasks)):
+            return self._refuse(reason, aloud=True)
         if reason := too_many(tasks, delivery.received_at, self._terms.tasks_per_hour):
             return self._refuse(reason, aloud=True)
-        at = _aware(asked.at or delivery.received_at)
+        at = aware(asked.at or delivery.received_at)
         try:
             ticket = await self._reader.read(now.id, at, asking_comment=asked.comment_id)
         except NotFound:
             return Ignore(reason="the ticket is gone, or can not be seen")
         if ticket.status.category.key == DONE:
             return self._refuse("the ticket is done; move it back first", aloud=True)
-        chosen = self._choice.choose(ticket.traits, named=asked.request.arguments.get("repo", ""))
+        field = ticket.traits.text_of(self._repository_field).strip()
+        chosen = self._choice.choose(ticket.traits, named=asked.request.arguments.get("repo", ""), field=field)
         if isinstance(chosen, Unsure):
             text = self._texts.which_repository(chosen.reason, chosen.choices)
-            return Refuse(reason=chosen.reason, reply=Reply(kind=ReplyKind.COMMENT, text=text))
+            return Refuse(reason=chosen.reason, reply=comment(text))
         spec = specify(
             ticket,
             asked.request,
@@ -169,15 +182,8 @@ class JiraHandler:
         )
         return File(spec=spec, words=words, author=author, reply=SEEN if self._terms.in_progress else None)
 
-    def _is_there_already(self, asked: m.WorkRequested, tasks: Sequence[Task]) -> Decision | None:
-        url = tasks[0].pull_request_url if tasks else ""
-        again = asked.cause is m.Cause.COMMENTED and asked.request.verb in _AGAIN
-        if not url or again:
-            return None
-        return self._refuse(f"there is a pull request already, {url}; comment `/agent retry` for another", aloud=True)
-
     def _control(self, control: m.ControlRequested, tasks: Sequence[Task]) -> Decision:
-        live = _live(tasks)
+        live = live_of(tasks)
         match control.verb:
             case Verb.STOP if live is None:
                 return self._refuse("nothing is being worked on here", aloud=True)
@@ -185,17 +191,20 @@ class JiraHandler:
                 who = control.actor.name or control.actor.account if control.actor else "somebody"
                 return Stop(task_id=live.id, reason=f"{who} asked to stop")
             case Verb.STATUS if tasks:
-                return _answer("status", self._texts.progress(progress_of(tasks[0])))
+                return answer("status", self._status(tasks[0]))
         if control.unknown:
-            return _answer("help", self._texts.unclear(control.unknown))
-        return _answer("help", self._texts.help())
+            return answer("help", self._texts.unclear(control.unknown))
+        return answer("help", self._texts.help())
+
+    def _status(self, task: Task) -> str:
+        return self._texts.status(standing_of(task), repository=task.spec.repository.slug)
 
     # What ends work
 
     async def _withdrawn(self, meaning: m.RequestWithdrawn) -> Decision:
         """Drop the task that a deleted comment asked for, if it has not begun."""
-        live = _live(await self._inbox.tasks_of(meaning.work_key))
-        if live is None or live.status not in (TaskStatus.SCHEDULED, TaskStatus.QUEUED):
+        live = live_of(await self._inbox.tasks_of(meaning.work_key))
+        if live is None or not has_not_begun(live):
             return Ignore(reason="no task that waits came from it")
         asked = await self._what_asked_for(live)
         if asked is None or asked.comment_id != meaning.comment_id:
@@ -203,7 +212,7 @@ class JiraHandler:
         return Stop(task_id=live.id, reason="the comment that asked for it was deleted")
 
     async def _gone(self, meaning: m.SubjectGone) -> Decision:
-        live = _live(await self._inbox.tasks_of(meaning.work_key))
+        live = live_of(await self._inbox.tasks_of(meaning.work_key))
         reason = f"the ticket was {meaning.why}"
         if live is None:
             return Ignore(reason=f"{reason}, and no task is on it")
@@ -236,30 +245,4 @@ class JiraHandler:
         return asked if isinstance(asked, m.WorkRequested) else None
 
     def _refuse(self, reason: str, *, aloud: bool) -> Refuse:
-        text = self._texts.refusal(reason) if aloud else ""
-        return Refuse(reason=reason, reply=Reply(kind=ReplyKind.COMMENT, text=text) if aloud else None)
-
-
-def _live(tasks: Sequence[Task]) -> Task | None:
-    return next((task for task in tasks if not task.status.terminal), None)
-
-
-def _tell(task: Task, words: str, author: str) -> Decision:
-    if not words:
-        return Ignore(reason="a task is on it already")
-    if task.status is TaskStatus.CANCELING:
-        return Ignore(reason="the task is being stopped")
-    kind = SignalKind.ANSWER if task.status is TaskStatus.WAITING else SignalKind.MESSAGE
-    return Tell(task_id=task.id, kind=kind, text=words, author=author)
-
-
-def _answer(what: str, text: str) -> Answer:
-    return Answer(reason=what, reply=Reply(kind=ReplyKind.COMMENT, text=text))
-
-
-def _aware(moment: datetime) -> datetime:
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _marker(delivery: Delivery) -> Marker:
-    return Marker(task_id=delivery.id, step="reply")
+        return Refuse(reason=reason, reply=comment(self._texts.refusal(reason)) if aloud else None)

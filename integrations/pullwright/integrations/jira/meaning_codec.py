@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from pullwright.integrations.jira.meanings import (
-    ControlRequested,
-    Ignored,
-    Meaning,
-    RequestWithdrawn,
-    SubjectGone,
-    WorkRequested,
-)
+from typing import Final
+
+from pullwright.integrations.jira import meanings as m
 from pullwright.integrations.meaning_codec import MeaningCodec
 
-MEANINGS: tuple[type[Meaning], ...] = (ControlRequested, Ignored, RequestWithdrawn, SubjectGone, WorkRequested)
+CODEC: Final[MeaningCodec[m.Meaning]] = MeaningCodec(
+    (m.ControlRequested, m.Ignored, m.RequestWithdrawn, m.SubjectGone, m.WorkRequested)
+)
 
-_CODEC: MeaningCodec[Meaning] = MeaningCodec(MEANINGS)
-
-kind_of = _CODEC.kind_of
-meaning_to_json = _CODEC.to_json
-meaning_from_json = _CODEC.from_json
+meaning_from_json: Final = CODEC.from_json

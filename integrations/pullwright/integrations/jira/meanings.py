@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from pullwright.integrations import meanings
 from pullwright.integrations.commands import AgentRequest, Verb
 
 CATEGORY: Final = "category:"
@@ -104,17 +105,12 @@ class TicketNow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Meaning:
+class Meaning(meanings.Meaning):
     """What all of them have."""
 
-    delivery_id: str
     ticket: TicketFacts | None = None
     actor: Actor | None = None
     """Who did it; for a label or an assignment this is not the reporter of the ticket."""
-    work_key: str = ""
-    """As ``BotIdentity.work_key``; empty when it belongs to no ticket."""
-    semantic_key: str = ""
-    """The same for all deliveries of the same thing, by whichever hook or poll."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

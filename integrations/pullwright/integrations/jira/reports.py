@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Final
 
 from pullwright.agents.ports.inbox import Delivery
 from pullwright.agents.ports.report import Shown, Standing
 from pullwright.agents.task import TaskStatus
 from pullwright.integrations.jira.custody import Custody
-from pullwright.integrations.jira.markers import Marker
 from pullwright.integrations.jira.meaning_codec import meaning_from_json
-from pullwright.integrations.jira.requested_work import PHASES, WorkTerms
-from pullwright.integrations.jira.status_text import JiraTexts, Phase, Progress
+from pullwright.integrations.jira.requested_work import WorkTerms
+from pullwright.integrations.jira.status_text import JiraTexts
 from pullwright.integrations.jira.voice import Linked, Voice, place_of
+from pullwright.integrations.markers import status_of
 
 _NUMBERS: Final = (2, 1)
 """Of the comments that a task may have, the newest first."""
@@ -34,13 +33,13 @@ class JiraReports:
         self._custody = Custody(voice)
 
     async def write(self, origin: Delivery, standing: Standing, number: int) -> Shown:
-        marker = _marker(standing.task_id, number)
+        marker = status_of(standing.task_id, number)
         made = await self._voice.comment(place_of(origin), self._text(origin, standing), marker)
         await self._hand_over(origin, standing)
         return Shown(external_id=made.external_id, url=made.url)
 
     async def find(self, origin: Delivery, standing: Standing, number: int) -> Shown | None:
-        found = await self._voice.find_comment(place_of(origin), _marker(standing.task_id, number))
+        found = await self._voice.find_comment(place_of(origin), status_of(standing.task_id, number))
         return Shown(external_id=found.external_id, url=found.url) if found else None
 
     async def rewrite(self, origin: Delivery, standing: Standing, number: int, comment: str) -> None:
@@ -64,7 +63,7 @@ class JiraReports:
             await self._custody.follow(place_of(origin), _requester(origin), standing)
 
     def _text(self, origin: Delivery, standing: Standing) -> str:
-        return self._texts.progress(report_of(standing, requester=_requester(origin), cost=self._cost(standing)))
+        return self._texts.status(standing, requester=_requester(origin), cost=self._cost(standing))
 
 
 class JiraLandings:
@@ -78,37 +77,15 @@ class JiraLandings:
     async def landed(self, origin: Delivery, standing: Standing, *, merged: bool) -> None:
         place = place_of(origin)
         await self._voice.link(place, Linked(url=standing.pull_request_url, done=True))
-        phase = Phase.MERGED if merged else Phase.CLOSED
-        text = self._texts.progress(replace(report_of(standing), phase=phase))
+        text = self._texts.status(standing, merged=merged)
         for number in _NUMBERS:
-            if comment := await self._voice.find_comment(place, _marker(standing.task_id, number)):
+            if comment := await self._voice.find_comment(place, status_of(standing.task_id, number)):
                 await self._voice.change_comment(place, comment.external_id, text)
                 break
         if merged and self._terms.done:
             await self._voice.move(place, self._terms.done)
 
 
-def report_of(standing: Standing, *, requester: str = "", cost: str = "") -> Progress:
-    """Return what the comment says of a standing."""
-    begun = standing.steps and standing.status is TaskStatus.RUNNING
-    return Progress(
-        phase=PHASES[standing.status],
-        requester=requester,
-        detail=standing.words,
-        ahead=standing.ahead,
-        doing=f"{standing.tool or 'thinking'} (step {standing.steps})" if begun else "",
-        plan=standing.plan,
-        branch=standing.branch,
-        pull_request_url=standing.pull_request_url,
-        verified=standing.verified if standing.pull_request_url else None,
-        cost=cost,
-    )
-
-
 def _requester(origin: Delivery) -> str:
     actor = meaning_from_json(origin.content).actor
     return actor.account if actor else ""
-
-
-def _marker(task_id: str, number: int) -> Marker:
-    return Marker(task_id=task_id, step="status" if number == 1 else f"status-{number}")

@@ -14,13 +14,14 @@ from pullwright.agents.worker.outbox import Made
 from pullwright.integrations.jira.adf_writing import to_adf
 from pullwright.integrations.jira.changes import DONE
 from pullwright.integrations.jira.client import JiraClient, Session
-from pullwright.integrations.jira.markers import PROPERTY, Marker, MarkerKey
+from pullwright.integrations.jira.markers import PROPERTY, MarkerKey
 from pullwright.integrations.jira.meanings import BotIdentity
 from pullwright.integrations.jira.payloads import CommentPart, Id, Part, StatusPart, Text, UserPart
 from pullwright.integrations.jira.ticket_reading import LINK_SYSTEM, newest_comments
 from pullwright.integrations.jira.tickets import HistoryPart
 from pullwright.integrations.jira.voice import Linked, Place
 from pullwright.integrations.jira.wiki_writing import to_wiki
+from pullwright.integrations.markers import Marker
 
 _INTERNAL: Final = {"key": "sd.public.comment", "value": {"internal": True}}
 """Keeps a comment from the customers of a service desk; elsewhere it means nothing."""

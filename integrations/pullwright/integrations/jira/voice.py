@@ -9,8 +9,8 @@ from typing import Protocol
 from pullwright.agents.errors import NotFound
 from pullwright.agents.ports.inbox import Delivery
 from pullwright.agents.worker.outbox import Made
-from pullwright.integrations.jira.markers import Marker
 from pullwright.integrations.jira.meaning_codec import meaning_from_json
+from pullwright.integrations.markers import Marker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

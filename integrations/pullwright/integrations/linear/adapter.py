@@ -16,12 +16,13 @@ from pullwright.integrations.linear.handler import LinearHandler
 from pullwright.integrations.linear.meanings import BotIdentity
 from pullwright.integrations.linear.missed import LinearPolling
 from pullwright.integrations.linear.reports import LinearLandings, LinearReports
-from pullwright.integrations.linear.repository_choice import RepositoryChoice, RepositoryRule
+from pullwright.integrations.linear.repository_choice import RepositoryRule
 from pullwright.integrations.linear.requested_work import WorkTerms
 from pullwright.integrations.linear.settings import LinearSettings
 from pullwright.integrations.linear.texts import LinearTexts
 from pullwright.integrations.linear.voice import LinearVoice
 from pullwright.integrations.redaction import Redactor
+from pullwright.integrations.repository_choice import RepositoryChoice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +75,7 @@ class LinearAdapter:
             inbox=inbox,
             authority=Authority(self._api, terms.bot, terms.policy, monotonic=clock.monotonic),
             api=self._api,
-            choice=RepositoryChoice(terms.rules),
+            choice=RepositoryChoice(terms.rules, tracker="Linear"),
             repository=repository,
             voice=voice,
             texts=texts,

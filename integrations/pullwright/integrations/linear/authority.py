@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from functools import partial
+from typing import Protocol
 
 from pullwright.agents.errors import ConfigError
 from pullwright.integrations.linear.answers import Member
 from pullwright.integrations.linear.meanings import Actor, BotIdentity
-
-CACHE_SECONDS: Final = 60.0
-_CACHE_SIZE: Final = 1000
+from pullwright.integrations.remembered import Remembered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +64,7 @@ class Authority:
         self._members = members
         self._bot = bot
         self._policy = policy
-        self._monotonic = monotonic
-        self._known: OrderedDict[str, tuple[float, Verdict]] = OrderedDict()
+        self._known: Remembered[str, Verdict] = Remembered(monotonic)
 
     async def decide(self, actor: Actor | None) -> Verdict:
         """Decide whether somebody may ask for work.
@@ -81,16 +78,10 @@ class Authority:
             return Verdict(reason="the bot does not answer itself")
         if not actor.person:
             return Verdict(reason="apps and integrations can not ask for work")
-        now = self._monotonic()
-        since, verdict = self._known.get(actor.id, (float("-inf"), Verdict()))
-        if now - since < CACHE_SECONDS:
-            return verdict
-        verdict = self._judge(await self._members.member(actor.id))
-        self._known[actor.id] = (now, verdict)
-        self._known.move_to_end(actor.id)
-        if len(self._known) > _CACHE_SIZE:
-            self._known.popitem(last=False)
-        return verdict
+        return await self._known.get(actor.id, partial(self._look_up, actor.id))
+
+    async def _look_up(self, user_id: str) -> Verdict:
+        return self._judge(await self._members.member(user_id))
 
     def _judge(self, member: Member | None) -> Verdict:
         if member is None or not member.active:

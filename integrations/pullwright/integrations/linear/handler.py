@@ -9,25 +9,33 @@ from typing import Final
 
 from pullwright.agents.change import RepositoryRef
 from pullwright.agents.errors import NotFound
-from pullwright.agents.intake.decisions import Answer, Decision, File, Ignore, Refuse, Reply, ReplyKind, Stop, Tell
+from pullwright.agents.intake.decisions import Answer, Decision, File, Ignore, Refuse, Reply, ReplyKind, Stop
 from pullwright.agents.ports.inbox import Delivery, InboxStore
-from pullwright.agents.ports.report import Standing
-from pullwright.agents.ports.store import SignalKind
-from pullwright.agents.task import Task, TaskStatus
+from pullwright.agents.task import Task
 from pullwright.agents.worker.outbox import Made
-from pullwright.integrations.commands import Verb
+from pullwright.integrations.commands import Verb, words_of
+from pullwright.integrations.deciding import (
+    SEEN,
+    answer,
+    aware,
+    comment,
+    has_not_begun,
+    in_the_way,
+    live_of,
+    standing_of,
+    tell,
+)
 from pullwright.integrations.linear import meanings as m
 from pullwright.integrations.linear.answers import IssueNow
 from pullwright.integrations.linear.api import LinearApi
 from pullwright.integrations.linear.authority import Authority
 from pullwright.integrations.linear.meaning_codec import meaning_from_json
 from pullwright.integrations.linear.reading import IssueReader, Outdated
-from pullwright.integrations.linear.repository_choice import RepositoryChoice, Unsure
-from pullwright.integrations.linear.requested_work import WorkTerms, specify, words_of
+from pullwright.integrations.linear.repository_choice import IssueTraits
+from pullwright.integrations.linear.requested_work import WorkTerms, specify
 from pullwright.integrations.linear.texts import LinearTexts
 from pullwright.integrations.linear.voice import LinearVoice
-
-SEEN: Final = Reply(kind=ReplyKind.SEEN)
+from pullwright.integrations.repository_choice import RepositoryChoice, Unsure
 
 _AGAIN: Final = frozenset({Verb.RETRY, Verb.RUN, Verb.PLAN})
 """Commands by which somebody wants to begin although there is a pull request."""
@@ -51,7 +59,7 @@ class LinearHandler:
         inbox: InboxStore,
         authority: Authority,
         api: LinearApi,
-        choice: RepositoryChoice,
+        choice: RepositoryChoice[IssueTraits],
         repository: Callable[[str], RepositoryRef],
         voice: LinearVoice,
         texts: LinearTexts,
@@ -122,12 +130,13 @@ class LinearHandler:
     async def _work(self, delivery: Delivery, asked: m.WorkRequested, now: IssueNow, tasks: Sequence[Task]) -> Decision:
         words = words_of(asked.request) if asked.cause is m.Cause.COMMENTED else ""
         author = asked.actor.name or asked.actor.id if asked.actor else ""
-        at = _aware(asked.at or delivery.received_at)
-        if live := _live(tasks):
+        at = aware(asked.at or delivery.received_at)
+        if live := live_of(tasks):
             waits = asked.session_id and not words  # Linear shows a session without a sign of life as broken
-            return Answer(reason="a task is on it already", reply=SEEN) if waits else _tell(live, words, author)
-        if refused := self._is_there_already(asked, tasks):
-            return refused
+            return Answer(reason="a task is on it already", reply=SEEN) if waits else tell(live, words, author)
+        again = asked.cause is m.Cause.COMMENTED and asked.request.verb in _AGAIN
+        if not again and (reason := in_the_way(tasks)):
+            return self._refuse(reason, aloud=True)
         if now.state.ended:
             return self._refuse("the issue is completed or canceled; move it back first", aloud=True)
         try:
@@ -138,7 +147,7 @@ class LinearHandler:
         chosen = self._choice.choose(issue.traits, named=asked.request.arguments.get("repo", ""))
         if isinstance(chosen, Unsure):
             text = self._texts.which_repository(chosen.reason, chosen.choices)
-            return Refuse(reason=chosen.reason, reply=_comment(text))
+            return Refuse(reason=chosen.reason, reply=comment(text))
         spec = specify(
             issue,
             asked.request,
@@ -152,21 +161,13 @@ class LinearHandler:
 
     async def _was_answered(self, asked: m.WorkRequested, now: IssueNow) -> bool:
         """Whether a task was made since, or something was said: then a hook told the same by another name."""
-        at = _aware(asked.at) - _SLACK if asked.at else datetime.min.replace(tzinfo=UTC)
+        at = aware(asked.at) - _SLACK if asked.at else datetime.min.replace(tzinfo=UTC)
         tasks = await self._inbox.tasks_of(asked.work_key)
         said = (one.created for one in now.comments.nodes if one.user and one.user.id == self._bot.user)
-        return any(_aware(moment) >= at for moment in (*(task.created_at for task in tasks), *said) if moment)
-
-    def _is_there_already(self, asked: m.WorkRequested, tasks: Sequence[Task]) -> Decision | None:
-        url = tasks[0].pull_request_url if tasks else ""
-        again = asked.cause is m.Cause.COMMENTED and asked.request.verb in _AGAIN
-        if not url or again:
-            return None
-        reason = f"there is a pull request already, {url}; comment `/agent retry` for another"
-        return self._refuse(reason, aloud=True)
+        return any(aware(moment) >= at for moment in (*(task.created_at for task in tasks), *said) if moment)
 
     def _control(self, control: m.ControlRequested, tasks: Sequence[Task]) -> Decision:
-        live = _live(tasks)
+        live = live_of(tasks)
         match control.verb:
             case Verb.STOP if live is None:
                 return self._refuse("nothing is being worked on here", aloud=True)
@@ -174,23 +175,22 @@ class LinearHandler:
                 who = control.actor.name or control.actor.id if control.actor else "somebody"
                 return Stop(task_id=live.id, reason=f"{who} asked to stop")
             case Verb.STATUS if tasks:
-                return _answer("status", self._texts.status(_standing(tasks[0])))
-        return _answer("help", self._texts.help(control.unknown))
+                return answer("status", self._texts.status(standing_of(tasks[0])))
+        return answer("help", self._texts.help(control.unknown))
 
     # What ends work
 
     async def _withdrawn(self, meaning: m.RequestWithdrawn) -> Decision:
         """Drop the task that a deleted or changed comment asked for, if it has not begun."""
-        live = _live(await self._inbox.tasks_of(meaning.work_key))
-        waits = live is not None and live.status in (TaskStatus.SCHEDULED, TaskStatus.QUEUED)
-        asked = await self._what_asked_for(live) if live and waits else None
+        live = live_of(await self._inbox.tasks_of(meaning.work_key))
+        asked = await self._what_asked_for(live) if live and has_not_begun(live) else None
         if live is None or asked is None or asked.comment_id != meaning.comment_id:
             return Ignore(reason="no task that waits came from it")
         how = "changed; ask again" if meaning.changed else "deleted"
         return Stop(task_id=live.id, reason=f"the comment that asked for it was {how}")
 
     async def _gone(self, meaning: m.SubjectGone) -> Decision:
-        live = _live(await self._inbox.tasks_of(meaning.work_key))
+        live = live_of(await self._inbox.tasks_of(meaning.work_key))
         reason = f"the issue was {meaning.why}"
         if live is None:
             return Ignore(reason=f"{reason}, and no task is on it")
@@ -221,7 +221,7 @@ class LinearHandler:
         return asked if isinstance(asked, m.WorkRequested) else None
 
     def _refuse(self, reason: str, *, aloud: bool) -> Refuse:
-        return Refuse(reason=reason, reply=_comment(self._texts.refusal(reason)) if aloud else None)
+        return Refuse(reason=reason, reply=comment(self._texts.refusal(reason)) if aloud else None)
 
 
 def issue_of(delivery: Delivery) -> str:
@@ -240,38 +240,3 @@ def session_of(delivery: Delivery) -> str:
     """Return the agent session that a delivery began; empty for none."""
     meaning = meaning_from_json(delivery.content)
     return meaning.session_id if isinstance(meaning, m.WorkRequested) else ""
-
-
-def _live(tasks: Sequence[Task]) -> Task | None:
-    return next((task for task in tasks if not task.status.terminal), None)
-
-
-def _tell(task: Task, words: str, author: str) -> Decision:
-    if not words:
-        return Ignore(reason="a task is on it already")
-    if task.status is TaskStatus.CANCELING:
-        return Ignore(reason="the task is being stopped")
-    kind = SignalKind.ANSWER if task.status is TaskStatus.WAITING else SignalKind.MESSAGE
-    return Tell(task_id=task.id, kind=kind, text=words, author=author)
-
-
-def _standing(task: Task) -> Standing:
-    return Standing(
-        task_id=task.id,
-        status=task.status,
-        words=task.status_reason,
-        branch=task.branch,
-        pull_request_url=task.pull_request_url,
-    )
-
-
-def _answer(what: str, text: str) -> Answer:
-    return Answer(reason=what, reply=_comment(text))
-
-
-def _comment(text: str) -> Reply:
-    return Reply(kind=ReplyKind.COMMENT, text=text)
-
-
-def _aware(moment: datetime) -> datetime:
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

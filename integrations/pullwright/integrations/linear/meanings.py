@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
 
+from pullwright.integrations import meanings
 from pullwright.integrations.commands import AgentRequest, Verb
 
 
@@ -79,16 +80,12 @@ class IssueFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Meaning:
+class Meaning(meanings.Meaning):
     """What all of them have."""
 
-    delivery_id: str
     issue: IssueFacts | None = None
     actor: Actor | None = None
     """Who did it; for a label this is not who wrote the issue."""
-    work_key: str = ""
-    semantic_key: str = ""
-    """The same for all deliveries of the same thing, by whichever hook or poll."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from anyio import move_on_after, to_thread
@@ -18,6 +18,7 @@ from anyio import move_on_after, to_thread
 from pullwright.agents.errors import IntegrationError
 from pullwright.agents.message import Image
 from pullwright.agents.ports.code_host import Comment, Issue
+from pullwright.integrations.deciding import aware
 from pullwright.integrations.linear.answers import IssueRead, OtherIssue, WrittenPart
 from pullwright.integrations.linear.api import COMMENTS, LinearApi
 from pullwright.integrations.linear.meanings import WorkRequested
@@ -143,20 +144,20 @@ def traits_of(issue: IssueRead) -> IssueTraits:
 
 def _changed_since(issue: IssueRead, at: datetime) -> bool:
     for change in issue.history.nodes:
-        times = [_aware(time) for time in (change.created, change.updated) if time]
+        times = [aware(time) for time in (change.created, change.updated) if time]
         if (change.text_changed or change.title_before is not None) and times and max(times) >= at:
             return True
     return False
 
 
 def _comments(found: Sequence[WrittenPart], at: datetime, *, without: str) -> Iterable[Comment]:
-    for one in sorted(found, key=lambda one: _aware(one.created or at)):
+    for one in sorted(found, key=lambda one: aware(one.created or at)):
         if one.id != without:
             yield Comment(
                 author=one.user.name if one.user else "an integration",
                 body=one.body,
-                created_at=_aware(one.created) if one.created else None,
-                edited_at=_aware(one.edited) if one.edited else None,
+                created_at=aware(one.created) if one.created else None,
+                edited_at=aware(one.edited) if one.edited else None,
             )
 
 
@@ -168,13 +169,9 @@ def _linked(issue: IssueRead, at: datetime) -> Iterable[str]:
     for child in issue.children.nodes:
         yield _line("has the sub-issue", child)
     for link in issue.attachments.nodes:
-        if link.created and _aware(link.created) < at:
+        if link.created and aware(link.created) < at:
             yield f"links to {link.title}: {link.url}"
 
 
 def _line(how: str, other: OtherIssue) -> str:
     return f"{how} {other.identifier} ({other.state.name}): {other.title}"
-
-
-def _aware(moment: datetime) -> datetime:
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -33,6 +33,7 @@ from pullwright.integrations.testing.git_server import GitServer, protect
 from pullwright.integrations.testing.github_api import GRAPHQL, PREFIX, GitHubApi
 from pullwright.integrations.testing.github_checks import LOGS, log_file, log_signature
 from pullwright.integrations.testing.github_documents import image_signature
+from pullwright.integrations.testing.github_gate import GITHUB
 from pullwright.integrations.testing.graphql_gate import GraphQLGate
 from pullwright.integrations.testing.hook_sender import HookSender
 from pullwright.integrations.testing.open_work import OpenWork
@@ -58,7 +59,7 @@ class RehearsalForge:
         self._temporary = tempfile.TemporaryDirectory(prefix="pullwright-rehearsal-") if root is None else None
         self.root = Path(self._temporary.name) if self._temporary else (root or Path()).resolve()
         self.state = ForgeState(clock)
-        self.gate = ContractGate()
+        self.gate = ContractGate(GITHUB)
         self.requests: list[RecordedRequest] = []
         """Every request to the REST API so far."""
         self.graphql_gate = GraphQLGate()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Final
 
-from pullwright.integrations.testing.contract_gate import Contract, ContractGate, RecordedRequest
+from pullwright.integrations.testing.contract_gate import Contract, RecordedRequest
 
 _ALSO: Final = """\
 GET /rest/api/3/user/groups
@@ -27,4 +26,3 @@ JIRA: Final = Contract(
     host="https://jira.example.invalid",
     path_in=_path,
 )
-JiraGate = partial(ContractGate, JIRA)

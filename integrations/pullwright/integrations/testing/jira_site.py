@@ -18,11 +18,11 @@ from typing import Self
 from pullwright.integrations.jira.settings import JiraSettings
 from pullwright.integrations.jira.tuning import JiraTuning
 from pullwright.integrations.testing.certificate import make_certificate
-from pullwright.integrations.testing.contract_gate import RecordedRequest, Violation
+from pullwright.integrations.testing.contract_gate import ContractGate, RecordedRequest, Violation
 from pullwright.integrations.testing.jira_acts import JiraActs
 from pullwright.integrations.testing.jira_api import JiraApi
 from pullwright.integrations.testing.jira_documents import JiraDocuments
-from pullwright.integrations.testing.jira_gate import JiraGate
+from pullwright.integrations.testing.jira_gate import JIRA
 from pullwright.integrations.testing.jira_hooks import JiraHooks
 from pullwright.integrations.testing.jira_state import JiraHook, JiraPerson, JiraState
 from pullwright.integrations.testing.web_server import Request, Response, WebServer
@@ -39,7 +39,7 @@ class RehearsalJira:
         self.bot = self.person("557058:bot" if cloud else "pull-bot", name="Pull Bot")
         self.requests: list[RecordedRequest] = []
         self.violations: list[Violation] = []
-        self._gate = JiraGate()
+        self._gate = ContractGate(JIRA)
 
     def __enter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory()

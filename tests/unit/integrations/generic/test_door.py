@@ -214,8 +214,8 @@ def test_checks_may_be_the_operators_alone() -> None:
 )
 def test_what_is_no_object_is_refused(body: bytes, status: int) -> None:
     assert refused(body)[0] == status
-    assert refused(b'{"a":' * 65 + b"1" + b"}" * 65) == (400, "the body is nested too deeply")
-    assert refused(json.dumps(PLAIN).encode(), kind="text/plain") == (415, "send application/json")
+    assert refused(b'{"a":' * 257 + b"1" + b"}" * 257) == (400, "the body is nested too deeply")
+    assert refused(json.dumps(PLAIN).encode(), kind="text/plain") == (415, "the content type is not application/json")
 
 
 JSON = st.recursive(

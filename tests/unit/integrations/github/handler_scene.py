@@ -28,12 +28,13 @@ from pullwright.integrations.github.door import new_delivery
 from pullwright.integrations.github.events import interpret
 from pullwright.integrations.github.failures_of_checks import Failure
 from pullwright.integrations.github.handler import GitHubHandler
-from pullwright.integrations.github.markers import Marker, MarkerKey
+from pullwright.integrations.github.markers import MarkerKey
 from pullwright.integrations.github.pulls import CommitFacts, PullRequestFacts, Remark, Where
 from pullwright.integrations.github.requested_work import WorkTerms
 from pullwright.integrations.github.settings import GitHubSettings
 from pullwright.integrations.github.status_text import BotTexts
 from pullwright.integrations.github.voice import Place
+from pullwright.integrations.markers import Marker
 from pullwright.integrations.redaction import Redactor
 from tests.unit.integrations.github.payload_samples import BOT, ISSUE, ME, check, delivery
 

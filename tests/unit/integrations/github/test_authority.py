@@ -142,7 +142,7 @@ class Watch:
 
 async def test_an_answer_is_remembered_for_a_minute() -> None:
     source, watch = Answers(Permission.WRITE), Watch()
-    authority = Authority(source, BOT, POLICY, monotonic=watch, cache_seconds=3600)
+    authority = Authority(source, BOT, POLICY, monotonic=watch)
 
     async def ask(repository_id: int = 5, actor: Actor = ANN) -> Decision:
         return await authority.decide(

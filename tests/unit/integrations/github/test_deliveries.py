@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pullwright.integrations.github.deliveries import NESTING_LIMIT, Delivery, Fault, UnreadableDelivery, parse_delivery
+from pullwright.integrations.github.deliveries import Delivery, Fault, UnreadableDelivery, parse_delivery
+from pullwright.integrations.json_body import NESTING_LIMIT
 from tests.unit.integrations.github.payload_samples import GUID, headers
 
 JSON_VALUES = st.recursive(

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pullwright.agents.errors import ConfigError
-from pullwright.integrations.github.markers import Marker, MarkerKey, holds_marker
+from pullwright.integrations.github.markers import MarkerKey, holds_marker
+from pullwright.integrations.markers import Marker
 from pullwright.integrations.pull_request_body import marker as pull_request_marker
 
 KEY = MarkerKey(b"k" * 16)

@@ -11,7 +11,7 @@ from pullwright.agents.ports.inbox import NewDelivery
 from pullwright.integrations.commands import AgentRequest
 from pullwright.integrations.github.door import GitHubDoor
 from pullwright.integrations.github.events import interpret
-from pullwright.integrations.github.meaning_codec import MEANINGS, kind_of, meaning_from_json, meaning_to_json
+from pullwright.integrations.github.meaning_codec import CODEC, MEANINGS
 from pullwright.integrations.github.meanings import Ignored, InstallationChanged, Meaning
 from pullwright.integrations.signatures import GITHUB, Secret, sign
 from tests.unit.integrations.github.event_table import ROWS
@@ -29,7 +29,7 @@ SECRET = "correct horse"
 
 @given(meanings)
 def test_every_meaning_comes_back_as_it_was(meaning: Meaning) -> None:
-    assert meaning_from_json(meaning_to_json(meaning)) == meaning
+    assert CODEC.from_json(CODEC.to_json(meaning)) == meaning
 
 
 def test_every_meaning_has_a_name_to_be_kept_by() -> None:
@@ -40,7 +40,7 @@ def test_every_meaning_has_a_name_to_be_kept_by() -> None:
 @pytest.mark.parametrize("text", ['{"kind": "Meaning", "meaning": {}}', '{"kind": "Ignored", "meaning": {}}', "x"])
 def test_what_is_no_meaning_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
-        meaning_from_json(text)
+        CODEC.from_json(text)
 
 
 @pytest.mark.parametrize(("name", "payload"), [row[:2] for row in ROWS], ids=lambda one: str(one)[:40])
@@ -55,10 +55,10 @@ def test_the_door_keeps_what_the_event_means(name: str, payload: dict[str, objec
     new = door.read(signed, body)
     assert isinstance(new, NewDelivery)
     meaning = interpret(arrived, BOT)
-    assert (new.kind, new.work_key, new.connection) == (kind_of(meaning), meaning.work_key, "main")
+    assert (new.kind, new.work_key, new.connection) == (CODEC.kind_of(meaning), meaning.work_key, "main")
     assert bool(new.ignored) is isinstance(meaning, Ignored)
     if not new.ignored:
-        assert kind_of(meaning_from_json(new.content)) == new.kind
+        assert CODEC.kind_of(CODEC.from_json(new.content)) == new.kind
 
 
 def test_the_door_says_why_it_can_not_read() -> None:

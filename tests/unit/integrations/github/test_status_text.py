@@ -7,13 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pullwright.agents.task import TaskStatus
 from pullwright.integrations.commands import Verb
 from pullwright.integrations.github.grammar import read_request
-from pullwright.integrations.github.markers import Marker, MarkerKey, holds_marker
-from pullwright.integrations.github.status_text import MOST_STEPS, BotTexts, Phase, PlanStep, StatusReport, StepState
+from pullwright.integrations.github.markers import MarkerKey, holds_marker
+from pullwright.integrations.github.status_text import BotTexts, StatusReport
 from pullwright.integrations.github.text import BODY_LIMIT
 from pullwright.integrations.markdown import Kind, segments
+from pullwright.integrations.markers import Marker
 from pullwright.integrations.redaction import REDACTED, Redactor
+from pullwright.integrations.status_words import MOST_STEPS
 
 KEY = MarkerKey(b"k" * 16)
 PLACE = "github.com/5#7"
@@ -39,10 +42,10 @@ HOSTILE = st.lists(
     | st.text(max_size=10),
     max_size=12,
 ).map("".join)
-STEPS = st.lists(st.builds(PlanStep, text=HOSTILE, state=st.sampled_from(list(StepState))), max_size=5)
+STEPS = st.lists(st.tuples(HOSTILE, st.sampled_from(["open", "doing", "done", "dropped"])), max_size=5)
 REPORTS = st.builds(
-    StatusReport, phase=st.sampled_from(list(Phase)), requester=HOSTILE, detail=HOSTILE, plan=STEPS, branch=HOSTILE,
-    ahead=st.integers(0, 9), doing=HOSTILE, verified=st.sampled_from([None, True, False]),
+    StatusReport, status=st.sampled_from(list(TaskStatus)), requester=HOSTILE, detail=HOSTILE, plan=STEPS,
+    branch=HOSTILE, ahead=st.integers(0, 9), doing=HOSTILE, verified=st.sampled_from([None, True, False]),
     pull_request_url=HOSTILE, details_url=HOSTILE, cost=HOSTILE,
 )  # fmt: skip
 
@@ -76,14 +79,14 @@ def test_answers_are_harmless(words: str) -> None:
 
 def test_a_status_says_all_there_is() -> None:
     report = StatusReport(
-        phase=Phase.WORKING,
+        status=TaskStatus.RUNNING,
         requester="ann",
         detail="Running the tests.",
         plan=[
-            PlanStep(text="Read `a.py`", state=StepState.DONE),
-            PlanStep(text="Change it", state=StepState.RUNNING),
-            PlanStep(text="Test it"),
-            PlanStep(text="Rewrite it", state=StepState.DROPPED),
+            ("Read `a.py`", "done"),
+            ("Change it", "doing"),
+            ("Test it", "open"),
+            ("Rewrite it", "dropped"),
         ],
         branch="agent/7-x",
         pull_request_url="https://github.com/acme/shop/pull/9",
@@ -110,7 +113,7 @@ def test_a_status_says_all_there_is() -> None:
 
 def test_a_change_is_named_with_what_ran_on_it() -> None:
     ran = [("make x", 0), ("slow", None), *[("more", 1)] * 5]
-    report = StatusReport(phase=Phase.DONE, verified=False, checks=ran, commit="0123456789abcdef")
+    report = StatusReport(status=TaskStatus.SUCCEEDED, verified=False, checks=ran, commit="0123456789abcdef")
     said = TEXTS.status(report, MARKER)
     assert "- Commit: 0123456789abcdef\n" in said
     assert "passed in a fresh container: `make x` (exit code 0), `slow` (it took too long), `more` (exit" in said
@@ -121,16 +124,16 @@ def test_a_change_is_named_with_what_ran_on_it() -> None:
 
 
 def test_a_question_says_how_to_answer() -> None:
-    text = TEXTS.status(StatusReport(phase=Phase.WAITING, detail="Which rounding?"), MARKER)
+    text = TEXTS.status(StatusReport(status=TaskStatus.WAITING, detail="Which rounding?"), MARKER)
     assert "Which rounding?" in text
     assert "`@pull-bot` or `/agent answer`" in text
-    assert "/agent retry" in TEXTS.status(StatusReport(phase=Phase.FAILED), MARKER)
-    assert "`@" not in BotTexts(Redactor(), name="").status(StatusReport(phase=Phase.WAITING), MARKER)
+    assert "/agent retry" in TEXTS.status(StatusReport(status=TaskStatus.FAILED), MARKER)
+    assert "`@" not in BotTexts(Redactor(), name="").status(StatusReport(status=TaskStatus.WAITING), MARKER)
 
 
 def test_what_it_writes_asks_for_nothing() -> None:
-    for phase in Phase:
-        assert read_request(TEXTS.status(StatusReport(phase=phase), MARKER), ["pull-bot"]) is None
+    for status in TaskStatus:
+        assert read_request(TEXTS.status(StatusReport(status=status), MARKER), ["pull-bot"]) is None
     assert read_request(TEXTS.help(MARKER), ["pull-bot"]) is None
 
 
@@ -141,8 +144,8 @@ def test_help_names_every_verb() -> None:
 
 @pytest.mark.parametrize("detail", ["x" * 200_000, "```\n" + "y\n" * 100_000, "é\n" * 100_000, "`" * 100_000])
 def test_long_texts_are_cut_where_it_is_safe(detail: str) -> None:
-    plan = [PlanStep(text="z " * 500) for _ in range(200)]
-    text = TEXTS.status(StatusReport(phase=Phase.FAILED, detail=detail, plan=plan), MARKER)
+    plan = [("z " * 500, "open") for _ in range(200)]
+    text = TEXTS.status(StatusReport(status=TaskStatus.FAILED, detail=detail, plan=plan), MARKER)
     assert len(text) <= BODY_LIMIT
     assert text.endswith(MARKER)
     assert [piece.text for piece in segments(text) if piece.kind is Kind.COMMENT] == [MARKER]
@@ -153,9 +156,9 @@ def test_long_texts_are_cut_where_it_is_safe(detail: str) -> None:
 def test_secrets_are_taken_out_everywhere() -> None:
     token = "ghs_1234_" + "eyJ" + "a" * 500
     report = StatusReport(
-        phase=Phase.FAILED,
+        status=TaskStatus.FAILED,
         detail=f"s3cret-value `{token}`",
-        plan=[PlanStep(text="s3cret-value")],
+        plan=[("s3cret-value", "open")],
         branch="s3cret-value",
     )
     text = TEXTS.status(report, MARKER) + TEXTS.refusal("s3cret-value", MARKER)
@@ -166,5 +169,5 @@ def test_secrets_are_taken_out_everywhere() -> None:
 
 @pytest.mark.parametrize("url", ["javascript:alert(1)", "https://a b", "https://a)x", "https://a`x", "x"])
 def test_only_plain_addresses_become_links(url: str) -> None:
-    text = TEXTS.status(StatusReport(phase=Phase.DONE, pull_request_url=url, details_url=url), MARKER)
+    text = TEXTS.status(StatusReport(status=TaskStatus.SUCCEEDED, pull_request_url=url, details_url=url), MARKER)
     assert url not in text

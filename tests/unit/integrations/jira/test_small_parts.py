@@ -14,12 +14,13 @@ from pullwright.agents.ports.report import Standing
 from pullwright.agents.task import TaskStatus
 from pullwright.integrations.commands import AgentRequest, Verb, words_of
 from pullwright.integrations.jira.failures import to_error, wait_of
-from pullwright.integrations.jira.markers import Marker, MarkerKey
+from pullwright.integrations.jira.markers import MarkerKey
 from pullwright.integrations.jira.payloads import CommentPart
 from pullwright.integrations.jira.polling import query
 from pullwright.integrations.jira.settings import JiraSettings
 from pullwright.integrations.jira.status_text import JiraTexts
 from pullwright.integrations.jira.tickets import TicketPayload, comments_of, ticket_of
+from pullwright.integrations.markers import Marker
 from pullwright.integrations.redaction import Redactor
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)

@@ -10,19 +10,15 @@ from pullwright.agents.errors import ConfigError
 from pullwright.agents.ports.report import Standing
 from pullwright.agents.task import TaskStatus
 from pullwright.integrations.linear.answers import Member
-from pullwright.integrations.linear.authority import CACHE_SECONDS, Authority, AuthorityPolicy
+from pullwright.integrations.linear.authority import Authority, AuthorityPolicy
 from pullwright.integrations.linear.meanings import Actor, BotIdentity
 from pullwright.integrations.linear.payloads import NamedPart, Nodes
-from pullwright.integrations.linear.repository_choice import (
-    Chosen,
-    IssueTraits,
-    RepositoryChoice,
-    RepositoryRule,
-    Unsure,
-)
+from pullwright.integrations.linear.repository_choice import IssueTraits, RepositoryRule
 from pullwright.integrations.linear.settings import LinearSettings
 from pullwright.integrations.linear.texts import BODY_LIMIT, LinearTexts
 from pullwright.integrations.redaction import Redactor
+from pullwright.integrations.remembered import REMEMBERED_SECONDS
+from pullwright.integrations.repository_choice import Chosen, RepositoryChoice, Unsure
 
 SHOP = RepositoryRule(repository="acme/shop", team="ENG")
 CART = RepositoryRule(repository="acme/shop", project="Cart*", path="services/cart", base="next")
@@ -31,7 +27,7 @@ BOT = BotIdentity(user="bot-id")
 
 
 def test_a_label_says_more_than_a_project_and_that_more_than_a_team() -> None:
-    choice = RepositoryChoice([SHOP, CART, SITE])
+    choice = RepositoryChoice([SHOP, CART, SITE], tracker="Linear")
     eng = ("ENG", "Engineering")
     assert choice.choose(IssueTraits(team=eng)) == Chosen(repository="acme/shop")
     cart = Chosen(repository="acme/shop", path="services/cart", base="next")
@@ -43,7 +39,7 @@ def test_a_label_says_more_than_a_project_and_that_more_than_a_team() -> None:
 
 
 def test_nobody_is_guessed_for() -> None:
-    choice = RepositoryChoice([SHOP, SITE])
+    choice = RepositoryChoice([SHOP, SITE], tracker="Linear")
     for issue, named in (
         (IssueTraits(team=("OPS",)), ""),
         (IssueTraits(), "evil/repo"),
@@ -52,13 +48,13 @@ def test_nobody_is_guessed_for() -> None:
         found = choice.choose(issue, named=named)
         assert isinstance(found, Unsure)
         assert found.choices == ("acme/shop", "acme/site")
-    everything = RepositoryChoice([RepositoryRule(repository="acme/one")])
+    everything = RepositoryChoice([RepositoryRule(repository="acme/one")], tracker="Linear")
     assert everything.choose(IssueTraits()) == Chosen(repository="acme/one")
     for wrong in ({"repository": "one"}, {"repository": "a/b", "path": "../c"}):
         with pytest.raises(ConfigError):
             RepositoryRule(**wrong)
     with pytest.raises(ConfigError, match="AGENT_LINEAR_REPOSITORIES"):
-        RepositoryChoice([])
+        RepositoryChoice([], tracker="Linear")
 
 
 class Directory:
@@ -113,7 +109,7 @@ async def test_a_right_that_was_taken_away_ends_soon() -> None:
         assert (await authority.decide(Actor(id="ann"))).allowed
     assert directory.asked == 1
     directory.members.clear()
-    now[0] += CACHE_SECONDS
+    now[0] += REMEMBERED_SECONDS
     assert not (await authority.decide(Actor(id="ann"))).allowed
 
 
