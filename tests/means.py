@@ -7,8 +7,8 @@ from typing import NoReturn
 
 import pytest
 
-NO_DOCUMENTS = "the vendors' documents are not part of this repository; set CONTRACTS_DIR to them"
-"""Why a test that reads the vendors' own documents and payloads does not run."""
+NO_DOCUMENTS = "it reads what GitHub, Atlassian and others published, which is not ours to copy: tests/README.md"
+"""Why a test that reads the vendors' own documents and payloads does not run; that page says where to get them."""
 
 
 def missing(what: str) -> NoReturn:

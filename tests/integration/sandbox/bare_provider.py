@@ -24,6 +24,8 @@ LIMITS = ContainerLimits(memory_mib=512, pids=128, tmp_mib=32, home_mib=16, file
 
 
 class BareWorkspace:
+    """A volume with sandboxes on it; a patch is taken out of, and put into, real workspaces only (their own suite)."""
+
     def __init__(self, engine: DockerEngine, image: str, volume: str) -> None:
         own = labels(instance="test-exec", kind="agent")
         mounts = (Mount(volume=volume, target=WORKSPACE),)
@@ -51,10 +53,10 @@ class BareWorkspace:
 
     async def extract(self, *, limit: int) -> bytes:
         self._closed()
-        raise NotImplementedError
+        raise SandboxError("nothing is taken out of a bare workspace")
 
     async def apply(self, patch: bytes) -> None:
-        raise NotImplementedError
+        raise SandboxError("nothing is put into a bare workspace")
 
     def _closed(self) -> None:
         if self._open:

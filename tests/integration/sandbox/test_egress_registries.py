@@ -20,6 +20,7 @@ from anyio.streams.stapled import MultiListener
 
 from pullwright.agents.egress import EgressDecision, EgressPolicy
 from pullwright.sandbox.egress import EgressGateway, EgressSession, host_upstreams
+from tests.means import missing
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(300)]
 
@@ -114,7 +115,7 @@ async def test_pip_shows_why_something_is_refused(tmp_path: Path, serve: Serve) 
 async def test_uv_compiles_and_installs(tmp_path: Path, serve: Serve) -> None:
     uv = shutil.which("uv", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     if uv is None:
-        pytest.skip("uv is not installed")
+        missing("uv is not installed")
     (tmp_path / "requirements.in").write_text("jinja2==3.1.6\n")
     inside = await serve(EgressPolicy())
     python = ["--python", sys.executable]
@@ -133,7 +134,7 @@ async def test_uv_compiles_and_installs(tmp_path: Path, serve: Serve) -> None:
 
 async def test_npm_installs_and_writes_public_addresses_into_its_lock(tmp_path: Path, serve: Serve) -> None:
     if shutil.which("npm") is None:
-        pytest.skip("npm is not installed")
+        missing("npm is not installed")
     (tmp_path / "package.json").write_text('{"name": "x", "version": "1.0.0"}')
     inside = await serve(EgressPolicy())
     # The host's own npm configuration may leave the addresses out of lock files.
@@ -157,10 +158,10 @@ async def test_npm_installs_and_writes_public_addresses_into_its_lock(tmp_path: 
 
 async def test_apt_updates_and_downloads_without_a_mirror_of_its_own(tmp_path: Path, serve: Serve) -> None:
     if shutil.which("apt-get") is None:
-        pytest.skip("apt is not installed")
+        missing("apt is not installed")
     keyring = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
     if not keyring.is_file():
-        pytest.skip("Debian's keyring is not installed")
+        missing("Debian's keyring is not installed")
     inside = await serve(EgressPolicy())
     for name in ("lists/partial", "archives/partial"):
         (tmp_path / name).mkdir(parents=True)

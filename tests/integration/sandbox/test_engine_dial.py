@@ -17,6 +17,7 @@ from pullwright.sandbox.docker_engine import LOST, DockerEngine, ObjectMissing
 from pullwright.sandbox.engine_dial import EngineAddress
 from tests.integration.sandbox.certificates import make_certificates, server_context
 from tests.integration.sandbox.containers import plain_spec, running, said
+from tests.means import missing
 
 pytestmark = [pytest.mark.anyio, pytest.mark.docker]
 
@@ -90,7 +91,7 @@ async def by_tls(folder: Path, patch: pytest.MonkeyPatch) -> AsyncIterator[str]:
 @asynccontextmanager
 async def by_ssh(folder: Path, patch: pytest.MonkeyPatch) -> AsyncIterator[str]:
     if shutil.which("docker") is None:
-        pytest.skip("no docker command, which ssh would start on the other side")
+        missing("no docker command, which ssh would start on the other side")
     programs = folder / "programs"
     programs.mkdir()
     (programs / "ssh").write_text(FAKE_SSH.format(log=folder / "ssh.log"))

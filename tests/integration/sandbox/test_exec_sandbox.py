@@ -20,6 +20,7 @@ from pullwright.sandbox.exec_sandbox import ExecSandbox, open_exec_sandbox
 from tests.integration.sandbox.bare_image import bare_image, busybox_image
 from tests.integration.sandbox.bare_provider import BASE, BareProvider
 from tests.integration.sandbox.containers import plain_spec, running, said
+from tests.means import missing
 
 pytestmark = [pytest.mark.anyio, pytest.mark.docker]
 
@@ -29,7 +30,7 @@ async def provider(request: pytest.FixtureRequest) -> AsyncIterator[BareProvider
     async with DockerEngine() as engine:
         image = await (bare_image if request.param == "dash" else busybox_image)(engine)
         if image is None:
-            pytest.skip("no static busybox here (Debian's package busybox-static)")
+            missing("no static busybox here (Debian's package busybox-static)")
         yield BareProvider(engine, image)
 
 

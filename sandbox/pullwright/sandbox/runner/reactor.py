@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import select
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 
@@ -36,7 +37,7 @@ class Reactor:
                 watch[1](events)
 
 
-class Job:
+class Job(ABC):
     """A request that takes more than one turn. One at a time, as the host asks."""
 
     request = 0
@@ -45,9 +46,10 @@ class Job:
         """Return the seconds after which it wants its turn at the latest."""
         return 3600.0
 
+    @abstractmethod
     def advance(self) -> bool:
         """Do what can be done now; true when the request was answered."""
-        raise NotImplementedError
 
+    @abstractmethod
     def cancel(self) -> None:
         """End soon; the answer is sent anyway."""

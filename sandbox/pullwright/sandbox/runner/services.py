@@ -106,6 +106,9 @@ class Stop(Job):
     def wait(self) -> float:
         return SWEEP_AGAIN
 
+    def cancel(self) -> None:
+        pass  # it has a limit of its own, and half a stop would leave processes behind
+
     def advance(self) -> bool:
         processes = self.services.processes
         gone = processes.sweep(lambda: self.service.members(table()))
